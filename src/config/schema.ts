@@ -1,0 +1,116 @@
+/**
+ * @file RunConfig: the whole experiment as data. The method is this file: stages with their mixtures, what they train
+ * and how long. Every default lives here and nowhere else. Paths are relative to the file that names them.
+ */
+import { z } from "zod";
+import { SPLITS } from "../data/record.ts";
+import { TASK_NAMES } from "../tasks/task.ts";
+
+export const MODALITIES = ["video", "audio", "text"] as const;
+export const BACKENDS = ["auto", "onnxruntime", "tensorflow", "webgpu", "cpu"] as const;
+
+const positiveInteger = z.number().int().positive();
+const fraction = z.number().min(0).max(1);
+
+/** `high`, `low` or a number: the probability that a unit (clip, conversation) brings this task in one epoch. */
+const mixtureLevel = z.union([z.string(), fraction]);
+
+const dataSchema = z.strictObject({
+  root: z.string().describe("dataset folder: train.jsonl, val.jsonl, test.jsonl and the media they name"),
+  synthetic: z
+    .strictObject({ clips: positiveInteger.describe("number of clips over all splits"), seed: z.number().int().default(1) })
+    .optional()
+    .describe("render this dataset into root when root does not exist"),
+  frames: positiveInteger.default(8).describe("frames per clip, uniformly spaced"),
+  onBad: z.enum(["error", "drop"]).default("error").describe("unreadable media, over-long samples: stop, or drop and count"),
+  modalities: z.array(z.enum(MODALITIES)).min(1).default([...MODALITIES]).describe("inputs that are switched on"),
+  cache: z.string().optional().describe("folder for decoded clips and frozen features; default: <run>/cache"),
+  workers: positiveInteger.default(2).describe("clips decoded at the same time"),
+});
+
+const modelSchema = z.strictObject({
+  folder: z.string().describe("Hugging Face style folder: config.json, tokenizer.json and, unless randomly started, safetensors"),
+  init: z.enum(["weights", "random"]).default("weights").describe("start from the folder's weights, or random from its config.json"),
+  system: z.string().default("You are an sentiment and emotion analysis expert.").describe("system turn (the paper's wording)"),
+});
+
+export const loraSchema = z.strictObject({
+  rank: positiveInteger.default(8),
+  alpha: z.number().positive().default(32).describe("scale is alpha / rank"),
+  dropout: fraction.default(0),
+  targets: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .describe("regular expression over full module names, or a list of module name endings, e.g. [q_proj, v_proj]"),
+});
+
+const trainableSchema = z.strictObject({
+  match: z.string().describe("regular expression over full parameter names; the first entry that matches decides"),
+  learningRate: z.number().nonnegative().describe("0 = frozen"),
+});
+
+const stageSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "lower-case letters, digits and dashes"),
+  initFrom: z.string().default("base").describe("base, or the name of an earlier stage"),
+  mixture: z.partialRecord(z.enum(TASK_NAMES), mixtureLevel).describe("task: high | low | probability per unit and epoch"),
+  lora: loraSchema.optional().describe("adapters added in this stage; absent: those of the stage before, if any"),
+  trainable: z.array(trainableSchema).min(1).describe("what is trained, with peak learning rates; what no entry matches is frozen"),
+  optimizer: z
+    .strictObject({
+      beta1: fraction.default(0.9),
+      beta2: fraction.default(0.95),
+      epsilon: z.number().positive().default(1e-8),
+      weightDecay: z.number().nonnegative().default(0.1),
+      clipNorm: z.number().positive().default(1).describe("largest global gradient norm"),
+    })
+    .prefault({}),
+  schedule: z
+    .strictObject({
+      kind: z.enum(["cosine", "linear", "constant"]).default("cosine"),
+      warmup: fraction.default(0.05).describe("share of the steps with rising learning rate"),
+      floor: fraction.default(0).describe("final learning rate as a share of the peak"),
+    })
+    .prefault({}),
+  budget: z
+    .strictObject({
+      epochs: z.number().positive().default(2).describe("passes over the mixture"),
+      maxSteps: positiveInteger.optional().describe("stop after this many optimizer steps"),
+      rowTokens: positiveInteger.default(4096).describe("length of a packed row"),
+      rowsPerBatch: positiveInteger.default(1),
+      accumulation: positiveInteger.default(8).describe("batches per optimizer step"),
+    })
+    .prefault({}),
+  checkpoints: z
+    .strictObject({
+      everySteps: positiveInteger.default(500),
+      keep: positiveInteger.default(3),
+      best: z
+        .strictObject({ task: z.enum(TASK_NAMES), everySteps: positiveInteger, samples: positiveInteger.default(200) })
+        .optional()
+        .describe("evaluate on the validation split every so many steps and keep the best checkpoint too"),
+    })
+    .prefault({}),
+});
+
+const evalSchema = z.strictObject({
+  split: z.enum(SPLITS).default("test"),
+  decode: z.enum(["auto", "score", "generate"]).default("auto").describe("auto: label likelihood for closed answer sets, else greedy"),
+  rowTokens: positiveInteger.default(4096).describe("prompt tokens run together"),
+});
+
+export const runConfigSchema = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+  seed: z.number().int().default(42),
+  backend: z.enum(BACKENDS).default("auto"),
+  data: dataSchema,
+  model: modelSchema,
+  levels: z.record(z.string(), fraction).default({ high: 0.8, low: 0.3 }).describe("numbers behind the mixture's words"),
+  stages: z.array(stageSchema).min(1),
+  eval: evalSchema.prefault({}),
+});
+
+export type RunConfig = z.infer<typeof runConfigSchema>;
+export type StageConfig = z.infer<typeof stageSchema>;
+export type DataConfig = z.infer<typeof dataSchema>;
+export type LoraConfig = z.infer<typeof loraSchema>;
+export type BackendName = (typeof BACKENDS)[number];
+export type InputModality = (typeof MODALITIES)[number];

@@ -1,0 +1,47 @@
+/** @file Writing that is either done or not there: temporary file, flush, rename. */
+import { randomBytes } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { UserError } from "./errors.ts";
+
+/** Writes a whole file atomically; readers see the old content or the new one, never a part. */
+export async function writeFileAtomic(path: string, content: string | Uint8Array | readonly Uint8Array[]): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const chunks = typeof content === "string" ? [Buffer.from(content, "utf8")] : content instanceof Uint8Array ? [content] : content;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(temporary, "wx");
+    try {
+      for (const chunk of chunks) await file.writeFile(chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw describeSystemError(error, path);
+  }
+}
+
+/** A file-system failure as a UserError that says what to do; other errors unchanged. */
+export function describeSystemError(error: unknown, path: string): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const reasons: Readonly<Record<string, string>> = {
+    ENOSPC: "the disk is full. Free some space and run the command again",
+    EDQUOT: "the disk quota is used up. Free some space and run the command again",
+    EACCES: "permission denied",
+    EPERM: "operation not permitted",
+    EROFS: "the file system is read-only",
+    ENOENT: "no such file or folder",
+    ENOTDIR: "a parent of this path is a file, not a folder",
+    EISDIR: "this is a folder, a file was expected",
+  };
+  const reason = reasons[code];
+  return reason === undefined ? error : new UserError({ kind: "SystemError", where: path, what: reason }, { cause: error });
+}
+
+/** JSON with a final newline, as every JSON file of ours is written. */
+export function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,76 @@
+/**
+ * @file ModelConfig: the published config.json of InternVL2 (`InternVLChatModel`), plus an optional `audio_config` with
+ * Whisper's encoder fields. Field names are the checkpoint's own. Size is data: nothing may ask whether a model is tiny.
+ */
+import { z } from "zod";
+
+const visionSchema = z.looseObject({
+  hidden_size: z.number().int(),
+  image_size: z.number().int(),
+  patch_size: z.number().int(),
+  num_channels: z.number().int().default(3),
+  num_hidden_layers: z.number().int(),
+  num_attention_heads: z.number().int(),
+  intermediate_size: z.number().int(),
+  layer_norm_eps: z.number().default(1e-6),
+  norm_type: z.enum(["layer_norm", "rms_norm"]).default("rms_norm"),
+  qkv_bias: z.boolean().default(false),
+  qk_normalization: z.boolean().default(true),
+});
+
+const llmSchema = z.looseObject({
+  architectures: z.array(z.string()).min(1),
+  hidden_size: z.number().int(),
+  intermediate_size: z.number().int(),
+  num_hidden_layers: z.number().int(),
+  num_attention_heads: z.number().int(),
+  num_key_value_heads: z.number().int(),
+  vocab_size: z.number().int(),
+  rms_norm_eps: z.number().default(1e-6),
+  rope_theta: z.number().default(10000),
+  max_position_embeddings: z.number().int(),
+});
+
+const audioSchema = z.looseObject({
+  d_model: z.number().int(),
+  encoder_layers: z.number().int(),
+  encoder_attention_heads: z.number().int(),
+  encoder_ffn_dim: z.number().int(),
+  num_mel_bins: z.number().int().default(80),
+  max_source_positions: z.number().int().describe("encoder positions; the log-mel has twice as many frames"),
+  frame_stack: z.number().int().default(8).describe("encoder positions joined into one token by the audio projector (ours)"),
+});
+
+export const modelConfigSchema = z.looseObject({
+  architectures: z.array(z.string()).min(1),
+  downsample_ratio: z.number().default(0.5),
+  ps_version: z.enum(["v1", "v2"]).default("v1"),
+  select_layer: z.number().int().default(-1),
+  force_image_size: z.number().int().optional(),
+  template: z.string(),
+  vision_config: visionSchema,
+  llm_config: llmSchema,
+  audio_config: audioSchema.optional(),
+});
+
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
+export type VisionConfig = z.infer<typeof visionSchema>;
+export type LlmConfig = z.infer<typeof llmSchema>;
+export type AudioConfig = z.infer<typeof audioSchema>;
+
+/** Side of the model's square input frame in pixels. */
+export function imageSize(config: ModelConfig): number {
+  return config.force_image_size ?? config.vision_config.image_size;
+}
+
+/** Visual tokens that a frame becomes after pixel shuffle. */
+export function tokensPerFrame(config: ModelConfig): number {
+  const side = imageSize(config) / config.vision_config.patch_size;
+  return Math.round((side * config.downsample_ratio) ** 2);
+}
+
+/** Audio tokens that a clip becomes after frame stacking; 0 without an audio tower. */
+export function tokensPerSound(config: ModelConfig): number {
+  const audio = config.audio_config;
+  return audio === undefined ? 0 : Math.ceil(audio.max_source_positions / audio.frame_stack);
+}

@@ -1,0 +1,72 @@
+/**
+ * @file ParamStore: the model's weights under the checkpoint's own names, in checkpoint orientation ([out, in]).
+ * Model functions see a `Params` view of it, so that a block does not know which layer it is.
+ */
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { nearestNames } from "../core/suggest.ts";
+
+/** Weights by relative name; tensors are borrowed, never disposed by the reader. */
+export interface Params {
+  /** Throws when the name is unknown. */
+  get(name: string): Tensor;
+  has(name: string): boolean;
+  /** The same weights under a longer prefix: `scope("layers.0").get("mlp.fc1.weight")`. */
+  scope(prefix: string): Params;
+}
+
+/** LoRA pair of a linear layer: y += scale * B(A x). A [rank, in], B [out, rank]. */
+export const LORA_A = "lora_A.weight";
+export const LORA_B = "lora_B.weight";
+
+/** Owner of the weights. Everything else borrows. */
+export class ParamStore implements Params {
+  readonly #tensors = new Map<string, Tensor>();
+
+  get(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined) throw new Error(`no parameter "${name}"; nearest: ${nearestNames(name, this.names()).join(", ") || "none"}`);
+    return tensor;
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name);
+  }
+
+  scope(prefix: string): Params {
+    return scopedParams(this, prefix);
+  }
+
+  names(): string[] {
+    return [...this.#tensors.keys()];
+  }
+
+  /** Takes ownership of `tensor`; an earlier one of this name is disposed. */
+  set(name: string, tensor: Tensor): void {
+    this.#tensors.get(name)?.dispose();
+    this.#tensors.set(name, tensor);
+  }
+
+  delete(name: string): void {
+    this.#tensors.get(name)?.dispose();
+    this.#tensors.delete(name);
+  }
+
+  /** Number of scalars under the given names, or in the whole store. */
+  count(names: readonly string[] = this.names()): number {
+    return names.reduce((sum, name) => sum + this.get(name).size, 0);
+  }
+
+  dispose(): void {
+    for (const tensor of this.#tensors.values()) tensor.dispose();
+    this.#tensors.clear();
+  }
+}
+
+/** A view of `params` under a prefix. */
+export function scopedParams(params: Params, prefix: string): Params {
+  return {
+    get: (name) => params.get(`${prefix}.${name}`),
+    has: (name) => params.has(`${prefix}.${name}`),
+    scope: (inner) => scopedParams(params, `${prefix}.${inner}`),
+  };
+}

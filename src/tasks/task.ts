@@ -1,0 +1,62 @@
+/** @file The contract of a task: prompt, target, answer parser and metrics live in one place, so they cannot drift apart. */
+import type { EmtRecord, Utterance } from "../data/record.ts";
+
+export const TASK_NAMES = ["msa", "erc", "fer", "eri", "ecpe"] as const;
+export type TaskName = (typeof TASK_NAMES)[number];
+
+/** A piece of a prompt: literal text, or the place of a clip's frames and sound. */
+export type Part = { readonly kind: "text"; readonly text: string } | { readonly kind: "clip"; readonly utterance: Utterance };
+
+/** One task instance of a record. Samples with equal `prefixKey` have equal prefixes and share them in a row. */
+export interface Sample {
+  /** `<utterance id>:<task>`, unique in a dataset. */
+  readonly id: string;
+  readonly task: TaskName;
+  readonly recordId: string;
+  /** What the mixture draws for: an utterance id, or a record id for conversation tasks. */
+  readonly unit: string;
+  readonly prefixKey: string;
+  /** What is common to a clip or a conversation; comes right after the system turn. */
+  readonly prefix: readonly Part[];
+  /** What belongs to this task and target; ends the user's turn. */
+  readonly instruction: readonly Part[];
+  /** The exact text the assistant must write. */
+  readonly target: string;
+}
+
+/** A number with a name the field uses; `perClass` and `confusion` where they make sense. */
+export interface Scores {
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly perClass?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Rows: gold, columns: predicted, in the order of `labels`. */
+  readonly confusion?: { readonly labels: readonly string[]; readonly counts: readonly (readonly number[])[] };
+  readonly parseFailures: number;
+}
+
+/** What the scorer sees of a prediction; `id`s are sample ids. */
+export interface ScoredRow {
+  readonly id: string;
+  /** The target text. */
+  readonly gold: string;
+  /** The raw text the model wrote (or the label it scored highest). */
+  readonly response: string;
+}
+
+export interface Task {
+  readonly name: TaskName;
+  /** `<sentiment>` and so on: plain text in the prompt, as in the paper. */
+  readonly identifier: string;
+  readonly title: string;
+  /** Every possible target when the answer set is closed: such a task is scored by label likelihood. */
+  readonly answers?: readonly string[];
+  /** The metric that picks the best checkpoint. */
+  readonly mainMetric: string;
+  /** Upper bound of an answer's length in tokens. */
+  readonly maxNewTokens: number;
+  /** All instances of this task in a record; empty when the labels are missing. */
+  samples(record: EmtRecord): readonly Sample[];
+  /** Scores of a predictions file; unparsed answers are counted and wrong. Pure. */
+  score(rows: readonly ScoredRow[]): Scores;
+  /** Scores of rules without a model, by name (e.g. "majority"); `train` are the training split's samples of this task. */
+  baselines(input: { readonly train: readonly Sample[]; readonly test: readonly Sample[] }): Readonly<Record<string, Scores>>;
+}

@@ -1,0 +1,37 @@
+/** @file What happened, as data: written as JSON lines, rendered by the command line. */
+import type { TaskName } from "../tasks/task.ts";
+
+export type RunEvent =
+  | { readonly kind: "run-start"; readonly backend: string; readonly device: string; readonly stages: readonly string[]; readonly seed: number }
+  | {
+      readonly kind: "stage-start";
+      readonly stage: string;
+      readonly steps: number;
+      /** Last finished step when the stage goes on from a checkpoint, else 0. */
+      readonly resumedFrom: number;
+      readonly trainableParameters: number;
+      readonly totalParameters: number;
+    }
+  | {
+      readonly kind: "step";
+      readonly stage: string;
+      readonly step: number;
+      readonly steps: number;
+      /** Mean over the supervised tokens of the whole step. */
+      readonly loss: number;
+      readonly taskLoss: Readonly<Partial<Record<TaskName, number>>>;
+      readonly supervisedTokens: number;
+      /** Row positions that are not padding. */
+      readonly tokens: number;
+      readonly learningRate: number;
+      /** Before clipping. */
+      readonly gradientNorm: number;
+      readonly milliseconds: number;
+      readonly tensorsAlive: number;
+      readonly megabytes: number;
+    }
+  | { readonly kind: "evaluation"; readonly stage: string; readonly step: number; readonly task: TaskName; readonly metric: string; readonly value: number; readonly best: boolean }
+  | { readonly kind: "checkpoint"; readonly stage: string; readonly step: number; readonly path: string; readonly reason: "interval" | "end" | "interrupted" }
+  | { readonly kind: "stage-end"; readonly stage: string; readonly step: number; readonly seconds: number; readonly checkpoint: string }
+  | { readonly kind: "warning"; readonly message: string }
+  | { readonly kind: "interrupted"; readonly stage: string; readonly step: number; readonly signal: string };
