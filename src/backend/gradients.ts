@@ -1,0 +1,13 @@
+/**
+ * @file tfjs-core's gradients. Its Node build registers none, and the file that does is ESM with extensionless imports
+ * inside a CommonJS package, which plain Node refuses. tsx's CommonJS loader reads it; the engine and its registries
+ * are process-global, so the second copy of the op code it brings is harmless.
+ */
+import { getGradient } from "@tensorflow/tfjs-core";
+import { require as requireEsm } from "tsx/cjs/api";
+
+/** Registers the gradient of every tfjs-core op; a second call does nothing. */
+export function registerGradients(): void {
+  if (getGradient("BatchMatMul") !== undefined) return;
+  requireEsm("@tensorflow/tfjs-core/dist/register_all_gradients.js", import.meta.url);
+}
