@@ -1,0 +1,73 @@
+/** @file Faults that no single field shows: repeated ids, a record in the wrong file, pairs outside the dialogue, media outside the root. */
+import { realpath } from "node:fs/promises";
+import { isAbsolute, join, sep } from "node:path";
+import type { Problem } from "../core/errors.ts";
+import type { JsonlLine } from "./jsonl.ts";
+import type { EmtRecord, Split } from "./record.ts";
+
+export interface LoadedSplits {
+  readonly bySplit: ReadonlyMap<Split, readonly JsonlLine<EmtRecord>[]>;
+  /** The root with symbolic links resolved. */
+  readonly realRoot: string;
+}
+
+/** Every such fault, in file order. */
+export async function findProblems({ bySplit, realRoot }: LoadedSplits): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  const recordIds = new Map<string, string>();
+  const utteranceIds = new Map<string, string>();
+  for (const [split, lines] of bySplit) {
+    for (const { value: record, where } of lines) {
+      if (record.split !== split) {
+        problems.push({ kind: "DataError", where, what: `record "${record.id}", split: got "${record.split}", expected "${split}"`, hint: "A record stands in the file of its split." });
+      }
+      problems.push(...repeated({ ids: [record.id], seen: recordIds, where, noun: "record" }));
+      problems.push(...repeated({ ids: record.utterances.map(({ id }) => id), seen: utteranceIds, where, noun: "utterance" }));
+      problems.push(...pairProblems(record, where));
+      problems.push(...(await mediaProblems({ record, where, realRoot })));
+    }
+  }
+  return problems;
+}
+
+function repeated({ ids, seen, where, noun }: { ids: readonly string[]; seen: Map<string, string>; where: string; noun: string }): Problem[] {
+  return ids.flatMap((id) => {
+    const first = seen.get(id);
+    if (first === undefined) seen.set(id, where);
+    return first === undefined ? [] : [{ kind: "DataError", where, what: `${noun} id "${id}" is used twice, first in ${first}`, hint: "Ids are unique in the whole dataset: the same clip in two splits would leak the test set." }];
+  });
+}
+
+function pairProblems(record: EmtRecord, where: string): Problem[] {
+  const count = record.utterances.length;
+  return (record.pairs ?? []).flatMap((pair, index) =>
+    (["emotionUtterance", "causeUtterance"] as const)
+      .filter((end) => pair[end] > count)
+      .map((end) => ({ kind: "DataError" as const, where, what: `record "${record.id}", pairs[${index}].${end}: got ${pair[end]}, expected a number from 1 to ${count}` })),
+  );
+}
+
+async function mediaProblems({ record, where, realRoot }: { record: EmtRecord; where: string; realRoot: string }): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const [index, { media }] of record.utterances.entries()) {
+    for (const kind of ["video", "audio"] as const) {
+      const path = media?.[kind];
+      if (path === undefined) continue;
+      const fault = await pathFault(path, realRoot);
+      if (fault !== undefined) {
+        problems.push({ kind: "DataError", where, what: `record "${record.id}", utterances[${index}].media.${kind}: ${fault}`, hint: "Media live under the dataset's root; give a relative path with forward slashes." });
+      }
+    }
+  }
+  return problems;
+}
+
+/** Why a media path may not be opened, or undefined. A file that does not exist is the decoder's business. */
+async function pathFault(path: string, realRoot: string): Promise<string | undefined> {
+  if (isAbsolute(path) || /^[A-Za-z]:/.test(path)) return `got the absolute path "${path}", expected one relative to the root`;
+  if (path.includes("\\") || path.includes("\0")) return `got "${path}", a character that paths may not hold`;
+  if (path.split("/").includes("..")) return `got "${path}", which leaves the dataset's root`;
+  const real = await realpath(join(realRoot, path)).catch(() => undefined);
+  if (real !== undefined && !real.startsWith(realRoot + sep)) return `"${path}" is a link that leaves the dataset's root`;
+  return undefined;
+}
