@@ -4,8 +4,11 @@ import type { EmtRecord, Utterance } from "../data/record.ts";
 export const TASK_NAMES = ["msa", "erc", "fer", "eri", "ecpe"] as const;
 export type TaskName = (typeof TASK_NAMES)[number];
 
-/** A piece of a prompt: literal text, or the place of a clip's frames and sound. */
-export type Part = { readonly kind: "text"; readonly text: string } | { readonly kind: "clip"; readonly utterance: Utterance };
+/** A piece of a prompt: literal text, what somebody said (nothing when the text modality is off), or the place of a clip's frames and sound. */
+export type Part =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "transcript"; readonly text: string }
+  | { readonly kind: "clip"; readonly utterance: Utterance };
 
 /** One task instance of a record. Samples with equal `prefixKey` have equal prefixes and share them in a row. */
 export interface Sample {

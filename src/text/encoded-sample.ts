@@ -6,13 +6,15 @@ export const IGNORE_INDEX = -100;
 
 export type Modality = "video" | "audio";
 
-/** Where a clip's features replace placeholder tokens: `count` positions from `position` on. */
+/** Where a clip's features replace placeholder tokens: `count` positions from `position` on take the clip's features from row `offset` on. */
 export interface MediaSlot {
   readonly modality: Modality;
   /** Utterance id; with the modality it names the features. */
   readonly clip: string;
   readonly position: number;
   readonly count: number;
+  /** First feature row of the clip: frame k of a video has offset k * tokensPerFrame; sound has 0. */
+  readonly offset: number;
 }
 
 /** A run of tokens; `labels[t]` is the token that position t must predict (already shifted) or IGNORE_INDEX. */
