@@ -10,6 +10,8 @@ export interface Params {
   /** Throws when the name is unknown. */
   get(name: string): Tensor;
   has(name: string): boolean;
+  /** Whether the current stage trains this parameter. */
+  isTrainable(name: string): boolean;
   /** The same weights under a longer prefix: `scope("layers.0").get("mlp.fc1.weight")`. */
   scope(prefix: string): Params;
 }
@@ -21,6 +23,7 @@ export const LORA_B = "lora_B.weight";
 /** Owner of the weights. Everything else borrows. */
 export class ParamStore implements Params {
   readonly #tensors = new Map<string, Tensor>();
+  #trainable: ReadonlySet<string> = new Set();
 
   get(name: string): Tensor {
     const tensor = this.#tensors.get(name);
@@ -30,6 +33,15 @@ export class ParamStore implements Params {
 
   has(name: string): boolean {
     return this.#tensors.has(name);
+  }
+
+  isTrainable(name: string): boolean {
+    return this.#trainable.has(name);
+  }
+
+  /** Names the parameters that the current stage trains; all others are frozen. */
+  setTrainable(names: Iterable<string>): void {
+    this.#trainable = new Set(names);
   }
 
   scope(prefix: string): Params {
@@ -67,6 +79,7 @@ export function scopedParams(params: Params, prefix: string): Params {
   return {
     get: (name) => params.get(`${prefix}.${name}`),
     has: (name) => params.has(`${prefix}.${name}`),
+    isTrainable: (name) => params.isTrainable(`${prefix}.${name}`),
     scope: (inner) => scopedParams(params, `${prefix}.${inner}`),
   };
 }

@@ -1,0 +1,168 @@
+/**
+ * @file The tfjs backend `onnxruntime`. Tensors are plain Float32Arrays; kernels run as ONNX graphs over them.
+ * It derives from tfjs's CPU backend, so that every kernel that has no graph of ours runs in JavaScript on the same memory.
+ */
+import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
+import { type backend_util, env, getKernelsForBackend, type NamedTensorInfoMap, registerBackend, registerKernel, type TensorInfo } from "@tensorflow/tfjs-core";
+import { createSession, loadLibrary, type HostTensor, type Session } from "./binding.ts";
+import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
+import { EMITTERS, type Emitter } from "./kernels.ts";
+import { createPool } from "./pool.ts";
+import type { OnnxGraph } from "./protobuf.ts";
+
+export const BACKEND_NAME = "onnxruntime";
+
+/** Idle buffers kept for the next step. */
+const POOL_BYTES = 1 << 30;
+
+/** Kernels that only relabel memory: run alone they share the data, in a compiled block they are nodes. */
+const VIEWS = new Set(["Cast", "Identity", "Reshape", "ExpandDims"]);
+
+/** Constants above this many numbers are written as one number and a shape, if they are uniform. */
+const LARGE_CONSTANT = 256;
+
+type KernelInput = Parameters<Parameters<typeof registerKernel>[0]["kernelFunc"]>[0];
+
+export class OrtBackend extends MathBackendCPU {
+  readonly #pool = createPool(POOL_BYTES);
+  readonly #pooled = new WeakSet<object>();
+  readonly #symbols = new WeakMap<object, Value>();
+  readonly #sessions = new Map<string, Session>();
+  /** The graph that kernels write to while a block is being compiled. */
+  #tracing: GraphBuilder | undefined;
+
+  /** Runs `body` with kernels on symbolic tensors writing to `graph`. */
+  trace<T>(graph: GraphBuilder, body: () => T): T {
+    const outer = this.#tracing;
+    this.#tracing = graph;
+    try {
+      return body();
+    } finally {
+      this.#tracing = outer;
+    }
+  }
+
+  /** A tensor without numbers that stands for a graph value. */
+  symbol(value: Value): TensorInfo {
+    const dataId = {};
+    this.data.set(dataId, { dtype: "float32", refCount: 1 });
+    this.#symbols.set(dataId, value);
+    return { dataId, shape: [...value.shape], dtype: "float32" };
+  }
+
+  /** The graph value that a tensor stands for; a tensor with numbers becomes a constant of the graph. */
+  graphValue(graph: GraphBuilder, info: TensorInfo): Value {
+    const known = this.#symbols.get(info.dataId);
+    if (known !== undefined) return known;
+    const numbers = this.#floats(info);
+    if (numbers.length <= LARGE_CONSTANT) return graph.constant(info.shape, numbers);
+    const first = numbers[0]!;
+    if (!numbers.every((number) => number === first)) return graph.constant(info.shape, numbers);
+    return graph.op("Expand", [graph.scalar(first), graph.integers(info.shape)], { shape: info.shape });
+  }
+
+  /** The numbers of a tensor as an input of a session; not copied. */
+  hostTensor(info: TensorInfo): HostTensor {
+    return { type: "float32", dims: info.shape, data: this.#floats(info) };
+  }
+
+  /** Runs a session; the outputs are new tensors in pooled memory. */
+  run(session: Session, inputs: Readonly<Record<string, HostTensor>>, outputs: readonly Value[]): TensorInfo[] {
+    const tensors = outputs.map(({ shape }) => this.#pooledTensor(shape));
+    session.run(inputs, Object.fromEntries(outputs.map(({ name }, i) => [name, this.hostTensor(tensors[i]!)])));
+    return tensors;
+  }
+
+  /** Runs one kernel as a graph of its own; graphs of equal structure share a session whatever the sizes. */
+  runKernel(emit: Emitter, inputs: NamedTensorInfoMap, attrs: KernelInput["attrs"]): TensorInfo | TensorInfo[] {
+    const graph = new GraphBuilder();
+    const given = Object.entries(inputs).flatMap(([name, info]) => (info === undefined ? [] : [{ name, info, value: graph.input(info.shape) }]));
+    const emitted = emit({ graph, inputs: Object.fromEntries(given.map(({ name, value }) => [name, value])), attrs: attrs ?? {} });
+    const outputs = [emitted].flat();
+    const same = given.find(({ value }) => value === emitted);
+    if (same !== undefined) return this.#share(same.info);
+    const session = this.#sessionFor(cutGraph(graph, given.map(({ value }) => value), outputs, symbolicType));
+    const tensors = this.run(session, Object.fromEntries(given.map(({ value, info }) => [value.name, this.hostTensor(info)])), outputs);
+    return Array.isArray(emitted) ? tensors : tensors[0]!;
+  }
+
+  /** What tfjs calls for every kernel. */
+  dispatch(name: string, emit: Emitter | undefined, fallback: (call: KernelInput) => TensorInfo | TensorInfo[], call: KernelInput): TensorInfo | TensorInfo[] {
+    const infos = Object.values(call.inputs).filter((info) => info !== undefined);
+    const graph = this.#tracing;
+    if (graph !== undefined && infos.some(({ dataId }) => this.#symbols.has(dataId))) {
+      if (emit === undefined) throw new Error(`internal error: kernel ${name} has no graph and cannot be part of a compiled block`);
+      const inputs = Object.fromEntries(Object.entries(call.inputs).flatMap(([key, info]) => (info === undefined ? [] : [[key, this.graphValue(graph, info)]])));
+      const emitted = emit({ graph, inputs, attrs: call.attrs ?? {} });
+      return Array.isArray(emitted) ? emitted.map((value) => this.symbol(value)) : this.symbol(emitted);
+    }
+    const isNative = emit !== undefined && !VIEWS.has(name) && infos.every(({ dtype, shape }) => dtype === "float32" && !shape.includes(0));
+    return isNative ? this.runKernel(emit, call.inputs, call.attrs) : fallback(call);
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    const values = this.data.has(dataId) ? this.data.get(dataId).values : undefined;
+    const isFreed = super.disposeData(dataId, force) && !this.data.has(dataId);
+    if (isFreed && values instanceof Float32Array && this.#pooled.has(dataId)) this.#pool.give(values);
+    return isFreed;
+  }
+
+  /** Whoever reads the numbers may keep them: their memory is not used again. */
+  override readSync(dataId: object): backend_util.BackendValues {
+    this.#pooled.delete(dataId);
+    return super.readSync(dataId);
+  }
+
+  override memory(): { unreliable: boolean; reasons: string[]; pooledBytes: number; sessions: number } {
+    return { unreliable: false, reasons: [], pooledBytes: this.#pool.idleBytes(), sessions: this.#sessions.size };
+  }
+
+  #floats(info: TensorInfo): Float32Array {
+    const { values } = this.data.get(info.dataId);
+    if (values instanceof Float32Array) return values;
+    throw new Error(`internal error: expected a float32 tensor with numbers, got ${info.dtype} [${info.shape.join()}]`);
+  }
+
+  #pooledTensor(shape: readonly number[]): TensorInfo {
+    const values = this.#pool.take(shape.reduce((size, length) => size * length, 1));
+    const info = this.makeTensorInfo([...shape], "float32", values);
+    this.#pooled.add(info.dataId);
+    return info;
+  }
+
+  #share(info: TensorInfo): TensorInfo {
+    this.incRef(info.dataId);
+    return { dataId: info.dataId, shape: info.shape, dtype: info.dtype };
+  }
+
+  #sessionFor(graph: OnnxGraph): Session {
+    const key = JSON.stringify(graph, (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : value));
+    const known = this.#sessions.get(key);
+    if (known !== undefined) return known;
+    const session = createSession(graph);
+    this.#sessions.set(key, session);
+    return session;
+  }
+}
+
+/** Registers the backend and its kernels with tfjs; a second call does nothing. */
+export function registerOrtBackend(): void {
+  if (getKernelsForBackend(BACKEND_NAME).length > 0) return;
+  loadLibrary();
+  env().set("PROD", true);
+  registerBackend(BACKEND_NAME, () => new OrtBackend(), 3);
+  for (const { kernelName, kernelFunc } of getKernelsForBackend("cpu")) {
+    const emit = EMITTERS[kernelName];
+    registerKernel({
+      kernelName,
+      backendName: BACKEND_NAME,
+      kernelFunc: (call) => (call.backend as OrtBackend).dispatch(kernelName, emit, kernelFunc, call),
+    });
+  }
+}
+
+/** A value of known rank and any size. */
+function symbolicType({ name, type, shape }: Value): { name: string; type: Value["type"]; shape: string[] } {
+  return { name, type, shape: shape.map((_, axis) => `${name}_${axis}`) };
+}
+

@@ -1,0 +1,257 @@
+/**
+ * @file Compiled blocks: a function of tfjs ops is run once on symbolic tensors, forward and through tfjs's own
+ * gradients, and what its kernels would have done becomes two ONNX graphs, one for each direction.
+ */
+import { customGrad, engine, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { invariant } from "../../core/errors.ts";
+import type { OrtBackend } from "./backend.ts";
+import { createSession, type HostTensor, type Session } from "./binding.ts";
+import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
+
+/** The weights that a block may read; see `model/params.ts`. */
+export interface BlockParams {
+  get(name: string): Tensor;
+  has(name: string): boolean;
+  isTrainable(name: string): boolean;
+  scope(prefix: string): BlockParams;
+}
+
+export interface BlockCall {
+  readonly name: string;
+  readonly params: BlockParams;
+  /** Only `x` is differentiable; the others are masks and tables. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly fn: (params: BlockParams, inputs: Readonly<Record<string, Tensor>>) => Tensor[];
+}
+
+/** The input through which gradients flow. */
+const DIFFERENTIABLE = "x";
+
+/** Where a graph input comes from when the graph runs. */
+type Source = { readonly value: Value } & ({ readonly kind: "input" | "param"; readonly name: string } | { readonly kind: "saved"; readonly index: number } | { readonly kind: "gradient" });
+
+interface Direction {
+  readonly session: Session;
+  readonly sources: readonly Source[];
+  readonly outputs: readonly Value[];
+}
+
+interface Backward extends Direction {
+  /** What the forward graph of a training step returns besides its result. */
+  readonly saved: readonly Value[];
+  /** "x" or the names of the trained parameters, one per output. */
+  readonly wanted: readonly string[];
+  readonly forward: Direction;
+}
+
+interface CompiledBlock {
+  /** The weights it reads and the questions it asked; another layer may use it if its answers are the same. */
+  readonly reads: ReadonlyMap<string, string>;
+  readonly asks: ReadonlyMap<string, boolean>;
+  readonly builder: GraphBuilder;
+  readonly forward: Direction;
+  /** By the names of the trained parameters; made when the block is first trained in this way. */
+  readonly backward: Map<string, Backward>;
+}
+
+export class BlockCompiler {
+  readonly #backend: OrtBackend;
+  readonly #compiled = new Map<string, CompiledBlock[]>();
+
+  constructor(backend: OrtBackend) {
+    this.#backend = backend;
+  }
+
+  /** The block's outputs, computed by its compiled graph; differentiable when a tape is on. */
+  run(call: BlockCall): Tensor[] {
+    const block = this.#lookUp(call);
+    if (engine().state.gradientDepth === 0) return this.#execute(block.forward, call, [], undefined);
+    const trained = [...block.reads.keys()].filter((name) => call.params.isTrainable(name));
+    const key = trained.join();
+    const backward = block.backward.get(key) ?? this.#compileBackward(call, trained, block.forward.outputs[0]!.shape);
+    block.backward.set(key, backward);
+    return [this.#runWithGradient(backward, call)];
+  }
+
+  #runWithGradient(backward: Backward, call: BlockCall): Tensor {
+    const arguments_ = backward.wanted.map((name) => (name === DIFFERENTIABLE ? call.inputs[name]! : call.params.get(name)));
+    const names = Object.keys(call.inputs);
+    const run = customGrad((...rest: unknown[]) => {
+      const save = rest.at(-1) as (tensors: Tensor[]) => void;
+      const [value, ...saved] = this.#execute(backward.forward, call, [], undefined);
+      invariant(value !== undefined, () => `block ${call.name} has no output`);
+      // The tape's scope ends before the backward pass: what it reads must be kept. Weights outlive the step.
+      save([...Object.values(call.inputs), ...saved]);
+      return {
+        value,
+        gradFunc: (dy: Tensor, kept: Tensor[]) => {
+          const inputs = Object.fromEntries(names.map((name, i) => [name, kept[i]!]));
+          return this.#execute(backward, { ...call, inputs }, kept.slice(names.length), dy);
+        },
+      };
+    });
+    return run(...arguments_);
+  }
+
+  #execute({ session, sources, outputs }: Direction, call: BlockCall, saved: readonly Tensor[], gradient: Tensor | undefined): Tensor[] {
+    const feeds: Record<string, HostTensor> = {};
+    for (const source of sources) feeds[source.value.name] = this.#backend.hostTensor(resolve(source, call, saved, gradient));
+    return this.#backend.run(session, feeds, outputs).map((info) => engine().makeTensorFromTensorInfo(info));
+  }
+
+  #lookUp(call: BlockCall): CompiledBlock {
+    const key = `${call.name}|${Object.entries(call.inputs).map(([name, { shape }]) => `${name}[${shape.join()}]`).join()}`;
+    const candidates = this.#compiled.get(key) ?? [];
+    const known = candidates.find((block) => answersAlike(block, call.params));
+    if (known !== undefined) return known;
+    const block = this.#compileForward(call);
+    this.#compiled.set(key, [...candidates, block]);
+    return block;
+  }
+
+  #compileForward(call: BlockCall): CompiledBlock {
+    const tracer = new Tracer(this.#backend, call);
+    const outputs = tracer.trace(() => call.fn(tracer.params, tracer.inputs).map((tensor) => tracer.valueOf(tensor)));
+    return { reads: tracer.reads, asks: tracer.asks, builder: tracer.builder, forward: direction(tracer.builder, tracer.sources(), outputs), backward: new Map() };
+  }
+
+  /** Traces forward and backward together, then cuts the graph in two at the values that cross. */
+  #compileBackward(call: BlockCall, trained: readonly string[], outputShape: readonly number[]): Backward {
+    const wanted = [DIFFERENTIABLE, ...trained];
+    const tracer = new Tracer(this.#backend, call);
+    const { result, gradient, gradients, boundary } = tracer.trace(() => {
+      const targets = wanted.map((name) => (name === DIFFERENTIABLE ? tracer.inputs[name]! : tracer.params.get(name)));
+      const dy = tracer.placeholder(outputShape);
+      let nodesBefore = 0;
+      const { value, grads } = engine().gradients(
+        () => {
+          const [output, ...others] = call.fn(tracer.params, tracer.inputs);
+          invariant(output !== undefined && others.length === 0, () => `block ${call.name}: a trained block has one output`);
+          nodesBefore = tracer.builder.nodes.length;
+          return output;
+        },
+        targets,
+        dy.tensor,
+        true,
+      );
+      invariant(grads.every((grad) => grad !== null), () => `block ${call.name}: its output does not depend on every trained parameter`);
+      return { result: tracer.valueOf(value), gradient: dy.value, gradients: grads.map((grad) => tracer.valueOf(grad)), boundary: nodesBefore };
+    });
+    const saved = crossingValues(tracer.builder, boundary);
+    const sources = tracer.sources();
+    return {
+      ...direction(tracer.builder, [...sources, ...saved.map((value, index): Source => ({ kind: "saved", index, value })), { kind: "gradient", value: gradient }], gradients),
+      forward: direction(tracer.builder, sources, [result, ...saved]),
+      saved,
+      wanted,
+    };
+  }
+}
+
+/** Runs a block on symbols and notes which weights it reads and what it asks about them. */
+class Tracer {
+  readonly builder = new GraphBuilder();
+  readonly reads = new Map<string, string>();
+  readonly asks = new Map<string, boolean>();
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly params: BlockParams;
+  readonly #backend: OrtBackend;
+  readonly #sources: Source[] = [];
+  readonly #weights = new Map<string, Tensor>();
+
+  constructor(backend: OrtBackend, call: BlockCall) {
+    this.#backend = backend;
+    this.inputs = Object.fromEntries(
+      Object.entries(call.inputs).map(([name, { shape }]) => {
+        const { tensor, value } = this.placeholder(shape);
+        this.#sources.push({ kind: "input", name, value });
+        return [name, tensor];
+      }),
+    );
+    this.params = this.#view(call.params, "");
+  }
+
+  trace<T extends object>(body: () => T): T {
+    let result: T | undefined;
+    tidy(() => {
+      result = this.#backend.trace(this.builder, body);
+    });
+    for (const tensor of [...Object.values(this.inputs), ...this.#weights.values()]) tensor.dispose();
+    return result!;
+  }
+
+  placeholder(shape: readonly number[]): { tensor: Tensor; value: Value } {
+    const value = this.builder.input(shape);
+    return { value, tensor: engine().keep(engine().makeTensorFromTensorInfo(this.#backend.symbol(value))) };
+  }
+
+  valueOf(tensor: Tensor): Value {
+    return this.#backend.graphValue(this.builder, tensor);
+  }
+
+  sources(): readonly Source[] {
+    return this.#sources;
+  }
+
+  #view(params: BlockParams, prefix: string): BlockParams {
+    return {
+      get: (name) => this.#weight(prefix + name, params.get(name)),
+      has: (name) => {
+        const answer = params.has(name);
+        this.asks.set(prefix + name, answer);
+        return answer;
+      },
+      isTrainable: (name) => params.isTrainable(name),
+      scope: (inner) => this.#view(params.scope(inner), `${prefix}${inner}.`),
+    };
+  }
+
+  #weight(name: string, { shape }: Tensor): Tensor {
+    const known = this.#weights.get(name);
+    if (known !== undefined) return known;
+    const { tensor, value } = this.placeholder(shape);
+    this.#weights.set(name, tensor);
+    this.#sources.push({ kind: "param", name, value });
+    this.reads.set(name, shape.join());
+    return tensor;
+  }
+}
+
+function direction(builder: GraphBuilder, sources: readonly Source[], outputs: readonly Value[]): Direction {
+  const graph = cutGraph(builder, sources.map(({ value }) => value), outputs);
+  const used = new Set(graph.inputs.map(({ name }) => name));
+  return { session: createSession(graph), sources: sources.filter(({ value }) => used.has(value.name)), outputs };
+}
+
+/** Results of forward nodes that backward nodes read; a reshaped value is reshaped again rather than kept. */
+function crossingValues(builder: GraphBuilder, boundary: number): Value[] {
+  const producers = new Map(builder.nodes.slice(0, boundary).flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const crossing = new Set<string>();
+  const keep = (name: string): void => {
+    const node = producers.get(name);
+    if (node === undefined) return;
+    if (node.op === "Reshape" || node.op === "Identity") keep(node.inputs[0]!);
+    else crossing.add(name);
+  };
+  for (const node of builder.nodes.slice(boundary)) node.inputs.forEach(keep);
+  return [...crossing].map((name) => builder.values.get(name)!);
+}
+
+function answersAlike({ reads, asks }: CompiledBlock, params: BlockParams): boolean {
+  for (const [name, answer] of asks) if (params.has(name) !== answer) return false;
+  for (const [name, shape] of reads) if (!params.has(name) || params.get(name).shape.join() !== shape) return false;
+  return true;
+}
+
+function resolve(source: Source, call: BlockCall, saved: readonly Tensor[], gradient: Tensor | undefined): Tensor {
+  switch (source.kind) {
+    case "input":
+      return call.inputs[source.name]!;
+    case "param":
+      return call.params.get(source.name);
+    case "saved":
+      return saved[source.index]!;
+    case "gradient":
+      return gradient!;
+  }
+}
