@@ -11,6 +11,8 @@ export const BACKENDS = ["auto", "onnxruntime", "tensorflow", "webgpu", "cpu"] a
 
 const positiveInteger = z.number().int().positive();
 const fraction = z.number().min(0).max(1);
+/** Like a fraction, but 1 would divide by zero (bias correction, inverted dropout). */
+const share = z.number().min(0).lt(1);
 
 /** `high`, `low` or a number: the probability that a unit (clip, conversation) brings this task in one epoch. */
 const mixtureLevel = z.union([z.string(), fraction]);
@@ -37,7 +39,7 @@ const modelSchema = z.strictObject({
 export const loraSchema = z.strictObject({
   rank: positiveInteger.default(8),
   alpha: z.number().positive().default(32).describe("scale is alpha / rank"),
-  dropout: fraction.default(0),
+  dropout: share.default(0),
   targets: z
     .union([z.string(), z.array(z.string()).min(1)])
     .describe("regular expression over full module names, or a list of module name endings, e.g. [q_proj, v_proj]"),
@@ -56,8 +58,8 @@ const stageSchema = z.strictObject({
   trainable: z.array(trainableSchema).min(1).describe("what is trained, with peak learning rates; what no entry matches is frozen"),
   optimizer: z
     .strictObject({
-      beta1: fraction.default(0.9),
-      beta2: fraction.default(0.95),
+      beta1: share.default(0.9),
+      beta2: share.default(0.95),
       epsilon: z.number().positive().default(1e-8),
       weightDecay: z.number().nonnegative().default(0.1),
       clipNorm: z.number().positive().default(1).describe("largest global gradient norm"),
