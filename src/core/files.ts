@@ -19,7 +19,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined); // what failed first is the reason to tell
     throw describeSystemError(error, path);
   }
 }
@@ -35,6 +35,7 @@ export function describeSystemError(error: unknown, path: string): unknown {
     EROFS: "the file system is read-only",
     ENOENT: "no such file or folder",
     ENOTDIR: "a parent of this path is a file, not a folder",
+    EEXIST: "a file is in the way of this path",
     EISDIR: "this is a folder, a file was expected",
   };
   const reason = reasons[code];

@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { UserError, invariant, renderProblem } from "../../src/core/errors.ts";
+
+test("a problem is one line, its hint a second", () => {
+  expect(renderProblem({ kind: "DataError", where: "a.jsonl:3", what: "no id" })).toBe("DataError a.jsonl:3: no id.");
+  expect(renderProblem({ kind: "DataError", where: "a.jsonl:3", what: "no id", hint: "Add one." })).toBe("DataError a.jsonl:3: no id.\n  Add one.");
+});
+
+test("several problems make one error; who must act decides the exit code", () => {
+  const error = new UserError([{ kind: "MediaError", where: "a.mp4", what: "empty" }, { kind: "DataError", where: "b", what: "bad" }], { cause: "why" });
+
+  expect(error.message).toBe("MediaError a.mp4: empty.\nDataError b: bad.");
+  expect(error.name).toBe("MediaError");
+  expect(error.cause).toBe("why");
+  expect((["ConfigError", "CheckpointError", "DataError", "MediaError", "SystemError"] as const).map((kind) => new UserError({ kind, where: "", what: "" }).exitCode)).toEqual([2, 2, 3, 3, 1]);
+});
+
+test("a broken invariant is a bug, not a user's mistake", () => {
+  expect(() => invariant(1 < 2, () => "unused")).not.toThrow();
+  expect(() => invariant(2 < 1, () => "2 rows, 1 label")).toThrow("internal error: 2 rows, 1 label");
+});
