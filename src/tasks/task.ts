@@ -50,6 +50,8 @@ export interface Task {
   /** `<sentiment>` and so on: plain text in the prompt, as in the paper. */
   readonly identifier: string;
   readonly title: string;
+  /** What counts as correct, in one sentence; written beside the scores. */
+  readonly protocol: string;
   /** Every possible target when the answer set is closed: such a task is scored by label likelihood. */
   readonly answers?: readonly string[];
   /** The metric that picks the best checkpoint. */
@@ -58,6 +60,8 @@ export interface Task {
   readonly maxNewTokens: number;
   /** All instances of this task in a record; empty when the labels are missing. */
   samples(record: EmtRecord): readonly Sample[];
+  /** The answer that a response states, in its canonical form; undefined when the response breaks the task's grammar. */
+  parse(response: string): string | undefined;
   /** Scores of a predictions file; unparsed answers are counted and wrong. Pure. */
   score(rows: readonly ScoredRow[]): Scores;
   /** Scores of rules without a model, by name (e.g. "majority"); `train` are the training split's samples of this task. */

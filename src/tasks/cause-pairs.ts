@@ -1,0 +1,126 @@
+/** @file ECPE, emotion-cause pair extraction: which utterances caused the emotion of the target utterance? */
+import { invariant, UserError } from "../core/errors.ts";
+import type { Problem } from "../core/errors.ts";
+import { EMOTIONS } from "../data/record.ts";
+import type { Emotion, EmtRecord, Utterance } from "../data/record.ts";
+import { answerByRule } from "../eval/baselines.ts";
+import { pairScores } from "../eval/metrics/pairs.ts";
+import { parsePairs, renderPairs } from "./cause-answer.ts";
+import { countUnparsed, parseRows } from "./parsed-rows.ts";
+import { clipParts, sampleId, text } from "./prompt.ts";
+import type { Part, Sample, ScoredRow, Scores, Task } from "./task.ts";
+
+/** The released test file has no identifier for this task; this one is ours. */
+const IDENTIFIER = "<cause>";
+
+export const causePairs: Task = {
+  name: "ecpe",
+  identifier: IDENTIFIER,
+  title: "Emotion-cause pair extraction",
+  protocol:
+    "ECAC 2024 subtask 2 counting per target utterance, gold emotions in the prompt, targets without a cause included, duplicate pairs once, neutral pairs ignored; an unparsed response counts as no pair",
+  mainMetric: "f1",
+  maxNewTokens: 96,
+  samples,
+  parse: (response) => {
+    const pairs = parsePairs(response);
+    return pairs === undefined ? undefined : renderPairs(pairs);
+  },
+  score,
+  baselines: ({ test }) => ({
+    targetItself: score(answerByRule(test, (sample) => answerOffsets(sample, [0]))),
+    previousTurn: score(answerByRule(test, (sample) => answerOffsets(sample, [-1]))),
+    targetAndPreviousTurn: score(answerByRule(test, (sample) => answerOffsets(sample, [-1, 0]))),
+  }),
+};
+
+/** One sample per non-neutral utterance of a record with annotated pairs; they share the conversation as their prefix. */
+function samples(record: EmtRecord): readonly Sample[] {
+  const { pairs } = record;
+  if (pairs === undefined) return [];
+  checkPairs(record, pairs);
+  const prefix = conversationParts(record);
+  return record.utterances.flatMap((utterance, i) => {
+    const { emotion } = utterance;
+    if (emotion === undefined || emotion === "neutral") return [];
+    const causes = pairs.filter(({ emotionUtterance }) => emotionUtterance === i + 1);
+    return [
+      {
+        id: sampleId(utterance, "ecpe"),
+        task: "ecpe",
+        recordId: record.id,
+        unit: record.id,
+        prefixKey: record.id,
+        prefix,
+        instruction: [
+          ...clipParts(utterance),
+          text("Target utterance:"),
+          ...lineParts(utterance, i + 1),
+          text(`\n${IDENTIFIER} The emotion-cause indices of the target utterance are:`),
+        ],
+        target: renderPairs(causes.map((pair) => ({ ...pair, emotion }))),
+      },
+    ];
+  });
+}
+
+/**
+ * The paper's prompt up to the conversation. Two changes make it a prefix that all targets share: how to answer comes
+ * before the conversation, and the list of candidates (the turns before the target once more) is left out; it never
+ * bounded the answers, half of which are the target itself.
+ */
+function conversationParts({ utterances }: EmtRecord): readonly Part[] {
+  const opening = [
+    "Below is a conversation containing multiple utterances from different speakers, ",
+    "along with the corresponding emotion label for each utterance. ",
+    "Your task is to identify the indices of the candidate utterances that elicited the emotion in the target utterance.",
+    'You need to return the answer as, for example, "3_surprise,1", ',
+    "which means that the emotion of surprise in the third sentence is related to the first sentence, ",
+    "and if the emotion is related to more than one sentence, separate the sentences with “;”.",
+    "Input conversation:",
+  ].join("\n");
+  return [text(opening), ...utterances.flatMap((utterance, i) => [...lineParts(utterance, i + 1), text("\n")])];
+}
+
+/** `{number}_{emotion}. {speaker}: {text}` */
+function lineParts({ emotion, speaker, text: transcript }: Utterance, number: number): readonly Part[] {
+  return [text(`${number}_${emotion}. ${speaker === undefined ? "" : `${speaker}: `}`), { kind: "transcript", text: transcript }];
+}
+
+function score(rows: readonly ScoredRow[]): Scores {
+  const parsed = parseRows(rows, parsePairs);
+  const { perClass, ...metrics } = pairScores(parsed.map(({ gold, predicted }) => ({ gold, predicted: predicted ?? [] })));
+  return { metrics: { ...metrics }, perClass, parseFailures: countUnparsed(parsed) };
+}
+
+/** The answer that names the turns at these distances from the target, as far as they exist. */
+function answerOffsets(sample: Sample, offsets: readonly number[]): string {
+  const { number, emotion } = targetOf(sample);
+  const causes = offsets.map((offset) => number + offset).filter((cause) => cause >= 1);
+  return renderPairs(causes.map((causeUtterance) => ({ emotionUtterance: number, emotion, causeUtterance })));
+}
+
+/** Number and emotion of the target utterance, read from the prompt as a model would. */
+function targetOf(sample: Sample): { readonly number: number; readonly emotion: Emotion } {
+  const prompt = sample.instruction.map((part) => (part.kind === "text" ? part.text : "")).join("");
+  const [, number, word] = /^Target utterance:(\d+)_([a-z]+)\./.exec(prompt) ?? [];
+  const emotion = EMOTIONS.find((name) => name === word);
+  invariant(emotion !== undefined, () => `no target utterance in the prompt of ${sample.id}`);
+  return { number: Number(number), emotion };
+}
+
+/** @throws UserError with everything that makes the pairs contradict the conversation. */
+function checkPairs({ id, utterances }: EmtRecord, pairs: NonNullable<EmtRecord["pairs"]>): void {
+  const problem = (what: string, hint?: string): Problem => ({ kind: "DataError", where: `record ${id}`, what, ...(hint === undefined ? {} : { hint }) });
+  const unlabelled = utterances
+    .filter(({ emotion }) => emotion === undefined)
+    .map((utterance) => problem(`utterance ${utterance.id} has no emotion, but the record has emotion-cause pairs`, "The prompt lists every utterance's emotion: label them all, or leave out pairs."));
+  const wrong = pairs.flatMap(({ emotionUtterance, causeUtterance }) => {
+    const pair = `the pair (${emotionUtterance}, ${causeUtterance})`;
+    const largest = Math.max(emotionUtterance, causeUtterance);
+    if (largest > utterances.length) return [problem(`${pair} names an utterance that does not exist. Got ${largest}, expected 1 to ${utterances.length}`)];
+    const isNeutral = utterances[emotionUtterance - 1]?.emotion === "neutral";
+    return isNeutral ? [problem(`${pair} gives a cause to utterance ${emotionUtterance}, which is neutral`)] : [];
+  });
+  if (unlabelled.length + wrong.length > 0) throw new UserError([...unlabelled, ...wrong]);
+}
