@@ -1,0 +1,110 @@
+/** @file A model folder as Hugging Face lays it out: config.json and safetensors, one file or shards. */
+import { join } from "node:path";
+import { tensor } from "@tensorflow/tfjs-core";
+import { UserError, type Problem } from "../../core/errors.ts";
+import { toJson, writeFileAtomic } from "../../core/files.ts";
+import { sha256, sha256File } from "../../core/hash.ts";
+import { nearestNames } from "../../core/suggest.ts";
+import type { ModelConfig } from "../config.ts";
+import type { ParamStore } from "../params.ts";
+import { expectedParameters, type Shape } from "./expected-parameters.ts";
+import { readModelConfig } from "./model-config-file.ts";
+import { openWeightFiles, weightFilePaths, type WeightFiles } from "./weight-files.ts";
+import { writeSafetensors, type TensorToWrite } from "./write-safetensors.ts";
+
+export interface ModelFolder {
+  readonly folder: string;
+  readonly config: ModelConfig;
+  /** Safetensors files; none in a folder that only describes a model to be started at random. */
+  readonly weightFiles: readonly string[];
+}
+
+const EMBEDDING = "language_model.model.embed_tokens.weight";
+const HEAD = "language_model.lm_head.weight";
+/** Constants that some exporters store among the weights; they follow from the config. */
+const DERIVED = /\.rotary_emb\.inv_freq$/;
+const MOST_LISTED = 12;
+
+/**
+ * The folder's config and where its weights are; no weight is read.
+ *
+ * @throws UserError - CheckpointError on a config.json that is absent, malformed or contradictory.
+ */
+export async function readModelFolder(folder: string): Promise<ModelFolder> {
+  const config = await readModelConfig(folder);
+  expectedParameters(config);
+  return { folder, config, weightFiles: await weightFilePaths(folder) };
+}
+
+/**
+ * Puts every weight of the folder into `store` as float32. A file without an output head shares the token embedding.
+ *
+ * @throws UserError - CheckpointError listing missing, superfluous and wrongly shaped tensors, before anything is loaded.
+ */
+export async function loadWeights({ folder, config }: Pick<ModelFolder, "folder" | "config">, store: ParamStore): Promise<void> {
+  const files = await openWeightFiles(folder);
+  try {
+    const expected = expectedParameters(config);
+    if (!files.tensors.has(HEAD)) expected.delete(HEAD);
+    checkAgainst(expected, files, folder);
+    for (const [name, shape] of expected) {
+      const data = await fileOf(files, name).readFloats(name);
+      store.set(name, tensor(data, [...shape], "float32"));
+    }
+    if (!expected.has(HEAD)) store.set(HEAD, store.get(EMBEDDING).clone());
+  } finally {
+    await files.close();
+  }
+}
+
+/** Writes config.json and model.safetensors; the config comes last, so that a folder with one is complete. */
+export async function writeModelFolder(folder: string, config: ModelConfig, tensors: Iterable<TensorToWrite>): Promise<void> {
+  await writeSafetensors(join(folder, "model.safetensors"), tensors, { format: "pt" });
+  await writeFileAtomic(join(folder, "config.json"), toJson(config));
+}
+
+/**
+ * Hash of what a model folder starts training from: config and weights, or config and seed of a random start.
+ * Checkpoints record it and refuse to be put on another base.
+ */
+export async function baseHash({ config, weightFiles }: ModelFolder, start: "weights" | { readonly seed: number }): Promise<string> {
+  const parts = start === "weights" ? await Promise.all(weightFiles.map(sha256File)) : [`seed ${start.seed}`];
+  return sha256(JSON.stringify(config), ...parts);
+}
+
+function checkAgainst(expected: ReadonlyMap<string, Shape>, files: WeightFiles, folder: string): void {
+  const superfluous = [...files.tensors.keys()].filter((name) => !expected.has(name) && !DERIVED.test(name));
+  const missing = [...expected.keys()].filter((name) => !files.tensors.has(name));
+  const problems = [
+    ...missing.map((name) => () => `missing tensor "${name}" [${expected.get(name)?.join(", ")}]${nearest(name, superfluous)}`),
+    ...superfluous.map((name) => () => `superfluous tensor "${name}"${nearest(name, missing)}`),
+    ...[...expected].filter(([name, shape]) => files.tensors.has(name) && !sameShape(shapeOf(files, name), shape)).map(
+      ([name, shape]) =>
+        () =>
+          `tensor "${name}": Got shape [${shapeOf(files, name).join(", ")}], expected [${shape.join(", ")}] from config.json`,
+    ),
+  ];
+  if (problems.length === 0) return;
+  const listed = problems.slice(0, MOST_LISTED).map((render): Problem => ({ kind: "CheckpointError", where: folder, what: render() }));
+  const more = problems.length - listed.length;
+  throw new UserError(more > 0 ? [...listed, { kind: "CheckpointError", where: folder, what: `${more} more tensors do not fit config.json` }] : listed);
+}
+
+function nearest(name: string, candidates: readonly string[]): string {
+  const [first] = nearestNames(name, candidates);
+  return first === undefined ? "" : `; nearest: "${first}"`;
+}
+
+function shapeOf(files: WeightFiles, name: string): Shape {
+  return fileOf(files, name).info(name).shape;
+}
+
+function fileOf(files: WeightFiles, name: string) {
+  const file = files.tensors.get(name);
+  if (file === undefined) throw new Error(`tensor "${name}" was not checked`);
+  return file;
+}
+
+function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((side, i) => side === b[i]);
+}

@@ -1,0 +1,63 @@
+/** @file config.json of a model folder: read, checked for shape and for sizes that must fit together. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError, type Problem } from "../../core/errors.ts";
+import { describeSystemError } from "../../core/files.ts";
+import { imageSize, modelConfigSchema, type ModelConfig } from "../config.ts";
+
+/**
+ * The parsed config.json of a model folder.
+ *
+ * @throws UserError - CheckpointError listing every field that is missing, of the wrong type, or does not fit the others.
+ */
+export async function readModelConfig(folder: string): Promise<ModelConfig> {
+  const path = join(folder, "config.json");
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    throw describeSystemError(error, path);
+  });
+  const parsed = modelConfigSchema.safeParse(parseJson(text, path));
+  const faults = parsed.success ? sizeFaults(parsed.data) : parsed.error.issues.map((issue) => `${issue.path.join(".") || "the file"}: ${issue.message}`);
+  if (parsed.success && faults.length === 0) return parsed.data;
+  throw new UserError(faults.map((what) => fault(path, what)));
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError(fault(path, `not valid JSON (${error instanceof Error ? error.message : "unreadable"})`), { cause: error });
+  }
+}
+
+/** Sizes that must be positive, and divisions that must come out even. */
+function sizeFaults(config: ModelConfig): string[] {
+  const { vision_config: vision, llm_config: llm, audio_config: audio } = config;
+  const faults = [
+    ...positive("vision_config", vision, ["hidden_size", "image_size", "patch_size", "num_channels", "num_hidden_layers", "num_attention_heads", "intermediate_size"]),
+    ...positive("llm_config", llm, ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "vocab_size", "max_position_embeddings"]),
+    ...(audio === undefined ? [] : positive("audio_config", audio, ["d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins", "max_source_positions", "frame_stack"])),
+  ];
+  if (!(config.downsample_ratio > 0)) faults.push(`downsample_ratio: Got ${config.downsample_ratio}, expected a number above 0`);
+  if (faults.length > 0) return faults;
+  return [
+    divides("vision_config.num_attention_heads", vision.num_attention_heads, "hidden_size", vision.hidden_size),
+    divides("vision_config.patch_size", vision.patch_size, "image_size", vision.image_size),
+    divides("vision_config.patch_size / downsample_ratio", vision.patch_size / config.downsample_ratio, "the input frame's side", imageSize(config)),
+    divides("llm_config.num_attention_heads", llm.num_attention_heads, "hidden_size", llm.hidden_size),
+    divides("llm_config.num_key_value_heads", llm.num_key_value_heads, "num_attention_heads", llm.num_attention_heads),
+    divides("twice llm_config.num_attention_heads", 2 * llm.num_attention_heads, "hidden_size (rotary positions need even heads)", llm.hidden_size),
+    audio === undefined ? undefined : divides("audio_config.encoder_attention_heads", audio.encoder_attention_heads, "d_model", audio.d_model),
+  ].filter((what) => what !== undefined);
+}
+
+function positive<K extends string>(part: string, config: Readonly<Record<K, number>>, fields: readonly K[]): string[] {
+  return fields.filter((field) => config[field] <= 0).map((field) => `${part}.${field}: Got ${config[field]}, expected a number above 0`);
+}
+
+function divides(name: string, divisor: number, wholeName: string, whole: number): string | undefined {
+  return Number.isInteger(whole / divisor) ? undefined : `${name}: Got ${divisor}, expected a divisor of ${wholeName} ${whole}`;
+}
+
+function fault(where: string, what: string): Problem {
+  return { kind: "CheckpointError", where, what, hint: "See the config.json of the model's publisher for the field names." };
+}
