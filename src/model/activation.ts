@@ -1,0 +1,36 @@
+/** @file Activations with gradients of their own. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { differentiable } from "./custom-grad.ts";
+
+/** x Phi(x), the exact form with erf (not tanh's); dx = dy (Phi(x) + x phi(x)). Phi, phi: the standard normal's distribution and density. */
+export function gelu(x: Tensor): Tensor {
+  return differentiable({
+    inputs: [x],
+    forward: () => {
+      const half = tf.scalar(0.5);
+      const distribution = tf.add(tf.mul(tf.erf(tf.mul(x, tf.scalar(Math.SQRT1_2))), half), half);
+      return { value: tf.mul(x, distribution), saved: [x, distribution] };
+    },
+    backward: (dy, [x, distribution]) => {
+      const density = tf.mul(tf.exp(tf.mul(tf.square(x), tf.scalar(-0.5))), tf.scalar(1 / Math.sqrt(2 * Math.PI)));
+      return [tf.mul(dy, tf.add(distribution, tf.mul(x, density)))];
+    },
+  });
+}
+
+/** silu(gate) * up, with silu(g) = g s(g); the gradient of silu is s + silu (1 - s). */
+export function swiglu(gate: Tensor, up: Tensor): Tensor {
+  return differentiable({
+    inputs: [gate, up],
+    forward: () => {
+      const sigmoid = tf.sigmoid(gate);
+      return { value: tf.mul(tf.mul(gate, sigmoid), up), saved: [gate, up, sigmoid] };
+    },
+    backward: (dy, [gate, up, sigmoid]) => {
+      const silu = tf.mul(gate, sigmoid);
+      const slope = tf.add(sigmoid, tf.mul(silu, tf.sub(tf.scalar(1), sigmoid)));
+      return [tf.mul(tf.mul(dy, up), slope), tf.mul(dy, silu)];
+    },
+  });
+}

@@ -1,0 +1,147 @@
+/**
+ * @file The decoder: pre-norm layers with rotary grouped-query attention and a gated MLP, then a final RMSNorm.
+ * `params` are those under `language_model`.
+ * Shapes: B batch row, S sequence, D width, N heads, K key/value heads, H head size, P past positions, L = P + S.
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { invariant } from "../core/errors.ts";
+import { attend, mergeHeads, splitHeads } from "./attention.ts";
+import { runBlock } from "./block.ts";
+import type { LlmConfig } from "./config.ts";
+import { decoderLayout, type DecoderLayout } from "./decoder-layout.ts";
+import { runLayer } from "./layer.ts";
+import { rmsNorm } from "./norm.ts";
+import type { Params } from "./params.ts";
+import { rope, ropeTables } from "./rope.ts";
+
+export interface DecoderInputs {
+  readonly embeds_BSD: Tensor;
+  /** [B * S], inside the segment, not inside the row. */
+  readonly positionIds: Int32Array;
+  /** [B, S, L]: 0 where a position may look, -1e9 where not. The past comes first along L. */
+  readonly bias_BSL: Tensor;
+  /** One entry per layer; absent: nothing came before. */
+  readonly past?: readonly LayerCache[];
+}
+
+/** Keys, already rotated, and values of a layer: [B, K, P, H]. */
+export type LayerCache = {
+  readonly key: Tensor;
+  readonly value: Tensor;
+};
+
+/** Hidden states [B, S, D] after the final norm. */
+export function decode(params: Params, config: LlmConfig, inputs: DecoderInputs): Tensor {
+  return tf.tidy(() => runDecoder(params, config, inputs, "hidden").hidden_BSD);
+}
+
+/** As `decode`, with the keys and values of the new positions alone; `appendCache` joins them to the past. */
+export function decodeWithCache(params: Params, config: LlmConfig, inputs: DecoderInputs): { hidden_BSD: Tensor; fresh: LayerCache[] } {
+  return tf.tidy(() => runDecoder(params, config, inputs, "hidden-and-cache"));
+}
+
+/** Past and new keys and values in one; both arguments stay the caller's. */
+export function appendCache(past: readonly LayerCache[], fresh: readonly LayerCache[]): LayerCache[] {
+  return past.map(({ key, value }, layer) => {
+    const added = fresh[layer];
+    invariant(added !== undefined, () => `the past has ${past.length} layers, the new positions ${fresh.length}`);
+    return { key: tf.concat([key, added.key], 2), value: tf.concat([value, added.value], 2) };
+  });
+}
+
+type Output = "hidden" | "hidden-and-cache";
+
+function runDecoder(params: Params, config: LlmConfig, inputs: DecoderInputs, output: Output): { hidden_BSD: Tensor; fresh: LayerCache[] } {
+  const layout = decoderLayout(config);
+  const spec = layerSpec(config, output);
+  const [batchSize = 0] = inputs.embeds_BSD.shape;
+  const tables = ropeTables(inputs.positionIds, { batchSize, headDim: spec.headDim, theta: config.rope_theta });
+  const fresh: LayerCache[] = [];
+  let x = inputs.embeds_BSD;
+  for (let index = 0; index < config.num_hidden_layers; index++) {
+    const past = pastOf(inputs.past, index);
+    const layerInputs: LayerInputs = { x, ...tables, bias: inputs.bias_BSL, ...past };
+    const [hidden, key, value] = tf.tidy(() =>
+      runBlock({
+        name: blockName(layout, spec),
+        params: params.scope(layout.layer(index)),
+        inputs: layerInputs,
+        fn: (weights, tensors) => decoderLayer(weights, tensors, { layout, spec }),
+      }),
+    );
+    invariant(hidden !== undefined, () => `decoder layer ${index} returned nothing`);
+    x = hidden;
+    if (key !== undefined && value !== undefined) fresh.push({ key, value });
+  }
+  return { hidden_BSD: finalNorm(params.scope(layout.finalNorm), x, spec.eps), fresh };
+}
+
+function pastOf(past: readonly LayerCache[] | undefined, index: number): { pastKey: Tensor; pastValue: Tensor } | undefined {
+  if (past === undefined) return undefined;
+  const layer = past[index];
+  invariant(layer !== undefined, () => `the past has ${past.length} layers, layer ${index} asks for its own`);
+  return { pastKey: layer.key, pastValue: layer.value };
+}
+
+function finalNorm(params: Params, x: Tensor, eps: number): Tensor {
+  return runLayer({ name: `decoder-norm/eps${eps}`, params, inputs: { x }, fn: (weights, own) => [rmsNorm(own.x, weights.get("weight"), eps)] });
+}
+
+export interface DecoderLayerSpec {
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly eps: number;
+  readonly output: Output;
+}
+
+/** The numbers a layer closes over. */
+export function layerSpec(config: LlmConfig, output: Output): DecoderLayerSpec {
+  return {
+    numHeads: config.num_attention_heads,
+    numKvHeads: config.num_key_value_heads,
+    headDim: config.hidden_size / config.num_attention_heads,
+    eps: config.rms_norm_eps,
+    output,
+  };
+}
+
+function blockName(layout: DecoderLayout, spec: DecoderLayerSpec): string {
+  return `decoder-layer/${layout.name}/h${spec.numHeads}/kv${spec.numKvHeads}/d${spec.headDim}/eps${spec.eps}/${spec.output}`;
+}
+
+/** A type, not an interface: blocks take records of tensors. */
+export type LayerInputs = {
+  /** [B, S, D] */
+  x: Tensor;
+  /** [B, S, H], of `ropeTables`. */
+  cos: Tensor;
+  sin: Tensor;
+  /** [B, S, L] */
+  bias: Tensor;
+  /** [B, K, P, H] */
+  pastKey?: Tensor;
+  pastValue?: Tensor;
+};
+
+/** One layer: [x], or [x, key, value] with the keys (rotated) and values of the new positions, [B, K, S, H]. */
+export function decoderLayer(params: Params, inputs: LayerInputs, { layout, spec }: { layout: DecoderLayout; spec: DecoderLayerSpec }): Tensor[] {
+  const [batchSize = 0, length = 0, width = 0] = inputs.x.shape;
+  const { numHeads, numKvHeads } = spec;
+  const rows = tf.reshape(inputs.x, [batchSize * length, width]);
+  const projected = layout.projectIn(params, rmsNorm(rows, params.get(`${layout.attentionNorm}.weight`), spec.eps));
+  const query = rope(splitHeads(projected.query, { batchSize, numHeads }), inputs);
+  const key = rope(splitHeads(projected.key, { batchSize, numHeads: numKvHeads }), inputs);
+  const value = splitHeads(projected.value, { batchSize, numHeads: numKvHeads });
+  const { bias, pastKey, pastValue } = inputs;
+  const attended = attend({ query, key: behind(pastKey, key), value: behind(pastValue, value), bias });
+  const between = tf.add(rows, layout.projectOut(params, mergeHeads(attended)));
+  const fed = layout.mlp(params, rmsNorm(between, params.get(`${layout.mlpNorm}.weight`), spec.eps));
+  const output = tf.reshape(tf.add(between, fed), [batchSize, length, width]);
+  return spec.output === "hidden" ? [output] : [output, key, value];
+}
+
+function behind(past: Tensor | undefined, fresh: Tensor): Tensor {
+  return past === undefined ? fresh : tf.concat([past, fresh], 2);
+}
