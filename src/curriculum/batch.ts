@@ -1,4 +1,6 @@
 /** @file Batch: several packed rows of equal length as flat arrays, with the clips whose features they hold. */
+import { invariant } from "../core/errors.ts";
+import type { Modality } from "../text/encoded-sample.ts";
 import type { PackedRow } from "./packed-row.ts";
 
 export interface Batch {
@@ -19,4 +21,69 @@ export interface Batch {
   readonly featureIndex: Int32Array;
   readonly supervisedTokens: number;
   readonly usedTokens: number;
+}
+
+/**
+ * Rows of equal length as one batch.
+ *
+ * @param videoTokens - feature rows per clip of frames; likewise `audioTokens` per sound.
+ */
+export function buildBatch(rows: readonly PackedRow[], { videoTokens, audioTokens }: { readonly videoTokens: number; readonly audioTokens: number }): Batch {
+  const length = rows[0]?.inputIds.length ?? 0;
+  invariant(rows.every(({ inputIds }) => inputIds.length === length), () => `rows of ${rows.map(({ inputIds }) => inputIds.length).join(", ")} tokens in one batch`);
+  const videoClips = distinctClips(rows, "video");
+  const audioClips = distinctClips(rows, "audio");
+  const tables = {
+    video: { first: firstRows(videoClips, 0, videoTokens), tokens: videoTokens },
+    audio: { first: firstRows(audioClips, videoClips.length * videoTokens, audioTokens), tokens: audioTokens },
+  } satisfies Record<Modality, FeatureTable>;
+  return {
+    rows,
+    batchSize: rows.length,
+    length,
+    inputIds: concatenate(rows.map(({ inputIds }) => inputIds)),
+    labels: concatenate(rows.map(({ labels }) => labels)),
+    positionIds: concatenate(rows.map(({ positionIds }) => positionIds)),
+    videoClips,
+    audioClips,
+    featureIndex: concatenate(rows.map((row) => featureIndex(row, tables))),
+    supervisedTokens: rows.reduce((sum, row) => sum + row.supervisedTokens, 0),
+    usedTokens: rows.reduce((sum, row) => sum + row.usedTokens, 0),
+  };
+}
+
+interface FeatureTable {
+  /** Clip -> its first row in the table. */
+  readonly first: ReadonlyMap<string, number>;
+  /** Rows per clip. */
+  readonly tokens: number;
+}
+
+function featureIndex({ inputIds, slots }: PackedRow, tables: Record<Modality, FeatureTable>): Int32Array {
+  const index = new Int32Array(inputIds.length).fill(-1);
+  for (const { modality, clip, position, count, offset } of slots) {
+    const { first, tokens } = tables[modality];
+    const firstRow = first.get(clip);
+    invariant(firstRow !== undefined && offset + count <= tokens, () => `${modality} of clip ${clip}: rows ${offset} to ${offset + count} of ${tokens}`);
+    for (let i = 0; i < count; i++) index[position + i] = firstRow + offset + i;
+  }
+  return index;
+}
+
+function distinctClips(rows: readonly PackedRow[], modality: Modality): string[] {
+  return [...new Set(rows.flatMap(({ slots }) => slots.filter((slot) => slot.modality === modality).map(({ clip }) => clip)))];
+}
+
+function firstRows(clips: readonly string[], start: number, tokens: number): ReadonlyMap<string, number> {
+  return new Map(clips.map((clip, i) => [clip, start + i * tokens]));
+}
+
+function concatenate(parts: readonly Int32Array[]): Int32Array {
+  const whole = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let start = 0;
+  for (const part of parts) {
+    whole.set(part, start);
+    start += part.length;
+  }
+  return whole;
 }

@@ -1,0 +1,85 @@
+/**
+ * @file Mixture: which samples an epoch holds. Every decision is a pure function of (seed, stage, epoch, unit, task), so
+ * that resuming, sharding or adding data changes no other decision. Mixing comes before packing: levels count samples.
+ */
+import { UserError } from "../core/errors.ts";
+import type { Problem } from "../core/errors.ts";
+import { rng } from "../core/rng.ts";
+import { didYouMean } from "../core/suggest.ts";
+import { TASK_NAMES } from "../tasks/task.ts";
+import type { TaskName } from "../tasks/task.ts";
+
+/** Probability that a unit brings a task in one epoch; an absent task has 0. */
+export type Mixture = Readonly<Partial<Record<TaskName, number>>>;
+
+/** What the mixture needs to know of a sample. */
+export interface Drawable {
+  readonly task: TaskName;
+  /** What is drawn for: a clip or a conversation. */
+  readonly unit: string;
+  /** Samples of equal key form one tree. */
+  readonly prefixKey: string;
+}
+
+export interface EpochKey {
+  readonly seed: number;
+  readonly stage: string;
+  /** Counted from 0. */
+  readonly epoch: number;
+  /** Share of the epoch's order that is used: below 1 in the last epoch of a fractional budget. */
+  readonly share: number;
+}
+
+/**
+ * The mixture with its words (`high`, `low`) replaced by the numbers of `levels`.
+ *
+ * @throws UserError (ConfigError) with every unknown word, or when no task has a probability above 0.
+ */
+export function resolveMixture(
+  stage: string,
+  { mixture, levels }: { readonly mixture: Readonly<Partial<Record<TaskName, string | number>>>; readonly levels: Readonly<Record<string, number>> },
+): Mixture {
+  const where = `stages.${stage}.mixture`;
+  const problems: Problem[] = [];
+  const resolved: Partial<Record<TaskName, number>> = {};
+  for (const task of TASK_NAMES) {
+    const level = mixture[task];
+    if (level === undefined) continue;
+    const probability = typeof level === "number" ? level : Object.hasOwn(levels, level) ? levels[level] : undefined;
+    if (probability !== undefined) resolved[task] = probability;
+    else problems.push({ kind: "ConfigError", where: `${where}.${task}`, what: `unknown level "${String(level)}"`, hint: didYouMean(String(level), Object.keys(levels)) });
+  }
+  if (problems.length === 0 && !Object.values(resolved).some((probability) => probability > 0)) {
+    problems.push({ kind: "ConfigError", where, what: "no task has a probability above 0", hint: `Give at least one of ${TASK_NAMES.join(", ")} a level` });
+  }
+  if (problems.length > 0) throw new UserError(problems);
+  return resolved;
+}
+
+/** The samples an epoch holds: drawn unit by unit and task by task, in a random order of trees; a tree's samples stay together. */
+export function drawEpoch<T extends Drawable>(samples: readonly T[], mixture: Mixture, key: EpochKey): T[] {
+  const trees = [...groupByPrefix(samples.filter(decision(mixture, key)))];
+  const order = rng(key.seed, "order", key.stage, key.epoch).shuffle(trees);
+  return order.slice(0, Math.ceil(order.length * key.share)).flat();
+}
+
+/** The epochs of a budget with their shares: 2.5 is two whole ones and the first half of a third. */
+export function epochShares(epochs: number): number[] {
+  return Array.from({ length: Math.ceil(epochs) }, (_, epoch) => Math.min(1, epochs - epoch));
+}
+
+/** All samples of a unit and task share one decision, e.g. every target utterance of a conversation. */
+function decision(mixture: Mixture, { seed, stage, epoch }: EpochKey): (sample: Drawable) => boolean {
+  return ({ unit, task }) => rng(seed, "mixture", stage, epoch, unit, task).uniform() < (mixture[task] ?? 0);
+}
+
+/** Samples of equal prefix together, in the order of first appearance. */
+export function groupByPrefix<T extends Pick<Drawable, "prefixKey">>(samples: readonly T[]): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const sample of samples) {
+    const group = groups.get(sample.prefixKey);
+    if (group === undefined) groups.set(sample.prefixKey, [sample]);
+    else group.push(sample);
+  }
+  return [...groups.values()];
+}

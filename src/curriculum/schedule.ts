@@ -1,0 +1,95 @@
+/**
+ * @file StageSchedule: which trees share a row in which step. A pure function of its input, and any step can be built on
+ * its own, so a resumed run goes on at step k without replaying what came before.
+ */
+import { invariant } from "../core/errors.ts";
+import type { EncodedSample } from "../text/encoded-sample.ts";
+import { buildBatch } from "./batch.ts";
+import type { Batch } from "./batch.ts";
+import { drawEpoch, epochShares } from "./mixture.ts";
+import type { Mixture } from "./mixture.ts";
+import { assignRows, splitByLength } from "./pack.ts";
+import type { TooLong } from "./pack.ts";
+import { buildRow } from "./row.ts";
+import type { Tree } from "./row.ts";
+
+export interface StageBudget {
+  readonly epochs: number;
+  readonly maxSteps?: number | undefined;
+  readonly rowTokens: number;
+  readonly rowsPerBatch: number;
+  /** Batches per optimizer step. */
+  readonly accumulation: number;
+}
+
+export interface StageInput {
+  readonly stage: string;
+  readonly seed: number;
+  /** The training split, encoded with answers; samples of tasks outside the mixture are ignored. */
+  readonly samples: readonly EncodedSample[];
+  readonly mixture: Mixture;
+  readonly budget: StageBudget;
+}
+
+/** Rows of one epoch, still as lists of trees. */
+export interface EpochSchedule {
+  readonly samples: readonly EncodedSample[];
+  readonly rows: readonly (readonly Tree[])[];
+  /** Steps that use rows of this epoch; the last one may have fewer rows. */
+  readonly steps: number;
+}
+
+export interface StageSchedule {
+  readonly budget: StageBudget;
+  readonly epochs: readonly EpochSchedule[];
+  /** Optimizer steps of the stage. */
+  readonly steps: number;
+  /** Samples of the mixture that exceed a row; they are in no epoch. Error or counted drop is the caller's policy. */
+  readonly tooLong: readonly TooLong[];
+}
+
+/** Draws and packs every epoch of a stage. */
+export function scheduleStage({ stage, seed, samples, mixture, budget }: StageInput): StageSchedule {
+  const wanted = samples.filter(({ task }) => (mixture[task] ?? 0) > 0);
+  const { fitting, tooLong } = splitByLength(wanted, budget.rowTokens);
+  const epochs = epochShares(budget.epochs).map((share, epoch): EpochSchedule => {
+    const drawn = drawEpoch(fitting, mixture, { seed, stage, epoch, share });
+    const rows = assignRows(drawn, budget.rowTokens);
+    return { samples: drawn, rows, steps: Math.ceil(rows.length / rowsPerStep(budget)) };
+  });
+  const steps = epochs.reduce((sum, epoch) => sum + epoch.steps, 0);
+  return { budget, epochs, steps: Math.min(steps, budget.maxSteps ?? steps), tooLong };
+}
+
+/**
+ * The batches of optimizer step `step` (1-based): `accumulation` batches of `rowsPerBatch` rows, fewer in an epoch's last.
+ *
+ * @param videoTokens - feature rows per clip of frames; likewise `audioTokens` per sound.
+ */
+export function stepBatches(schedule: StageSchedule, step: number, mediaRows: { readonly videoTokens: number; readonly audioTokens: number }): Batch[] {
+  const { budget } = schedule;
+  const rows = stepTrees(schedule, step).map((trees) => buildRow(trees, budget.rowTokens));
+  return chunk(rows, budget.rowsPerBatch).map((batch) => buildBatch(batch, mediaRows));
+}
+
+/** Epoch (from 0) that a step belongs to, and its number in it (from 0). */
+export function locateStep({ epochs, steps }: StageSchedule, step: number): { readonly epoch: number; readonly index: number } {
+  invariant(Number.isInteger(step) && step >= 1 && step <= steps, () => `step ${step} of ${steps}`);
+  let index = step - 1;
+  let epoch = 0;
+  for (; index >= (epochs[epoch]?.steps ?? Infinity); epoch++) index -= epochs[epoch]?.steps ?? 0;
+  return { epoch, index };
+}
+
+/** Rows of a step, as lists of trees. */
+export function stepTrees(schedule: StageSchedule, step: number): readonly (readonly Tree[])[] {
+  const { epoch, index } = locateStep(schedule, step);
+  const size = rowsPerStep(schedule.budget);
+  return schedule.epochs[epoch]?.rows.slice(index * size, (index + 1) * size) ?? [];
+}
+
+const rowsPerStep = ({ rowsPerBatch, accumulation }: StageBudget): number => rowsPerBatch * accumulation;
+
+function chunk<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+}
