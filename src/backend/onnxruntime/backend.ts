@@ -5,6 +5,7 @@
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import { type backend_util, env, getKernelsForBackend, type NamedTensorInfoMap, registerBackend, registerKernel, type TensorInfo } from "@tensorflow/tfjs-core";
 import { createSession, loadLibrary, type HostTensor, type Session } from "./binding.ts";
+import { HOST_KERNELS } from "./host-kernels.ts";
 import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
 import { EMITTERS, type Emitter } from "./kernels.ts";
 import { createPool } from "./pool.ts";
@@ -54,7 +55,7 @@ export class OrtBackend extends MathBackendCPU {
   graphValue(graph: GraphBuilder, info: TensorInfo): Value {
     const known = this.#symbols.get(info.dataId);
     if (known !== undefined) return known;
-    const numbers = this.#floats(info);
+    const numbers = this.floats(info);
     if (numbers.length <= LARGE_CONSTANT) return graph.constant(info.shape, numbers);
     const first = numbers[0]!;
     if (!numbers.every((number) => number === first)) return graph.constant(info.shape, numbers);
@@ -63,12 +64,12 @@ export class OrtBackend extends MathBackendCPU {
 
   /** The numbers of a tensor as an input of a session; not copied. */
   hostTensor(info: TensorInfo): HostTensor {
-    return { type: "float32", dims: info.shape, data: this.#floats(info) };
+    return { type: "float32", dims: info.shape, data: this.floats(info) };
   }
 
   /** Runs a session; the outputs are new tensors in pooled memory. */
   run(session: Session, inputs: Readonly<Record<string, HostTensor>>, outputs: readonly Value[]): TensorInfo[] {
-    const tensors = outputs.map(({ shape }) => this.#pooledTensor(shape));
+    const tensors = outputs.map(({ shape }) => this.pooledTensor(shape));
     session.run(inputs, Object.fromEntries(outputs.map(({ name }, i) => [name, this.hostTensor(tensors[i]!)])));
     return tensors;
   }
@@ -96,6 +97,8 @@ export class OrtBackend extends MathBackendCPU {
       const emitted = emit({ graph, inputs, attrs: call.attrs ?? {} });
       return Array.isArray(emitted) ? emitted.map((value) => this.symbol(value)) : this.symbol(emitted);
     }
+    const moved = HOST_KERNELS[name]?.({ backend: this, inputs: call.inputs, attrs: call.attrs ?? {} });
+    if (moved !== undefined) return moved;
     const isNative = emit !== undefined && !VIEWS.has(name) && infos.every(({ dtype, shape }) => dtype === "float32" && !shape.includes(0));
     return isNative ? this.runKernel(emit, call.inputs, call.attrs) : fallback(call);
   }
@@ -117,13 +120,22 @@ export class OrtBackend extends MathBackendCPU {
     return { unreliable: false, reasons: [], pooledBytes: this.#pool.idleBytes(), sessions: this.#sessions.size };
   }
 
-  #floats(info: TensorInfo): Float32Array {
+  /** The numbers of a float32 tensor; borrowed. */
+  floats(info: TensorInfo): Float32Array {
     const { values } = this.data.get(info.dataId);
     if (values instanceof Float32Array) return values;
     throw new Error(`internal error: expected a float32 tensor with numbers, got ${info.dtype} [${info.shape.join()}]`);
   }
 
-  #pooledTensor(shape: readonly number[]): TensorInfo {
+  /** The numbers of an int32 tensor; borrowed. */
+  integers(info: TensorInfo): Int32Array {
+    const { values } = this.data.get(info.dataId);
+    if (values instanceof Int32Array) return values;
+    throw new Error(`internal error: expected an int32 tensor with numbers, got ${info.dtype} [${info.shape.join()}]`);
+  }
+
+  /** A tensor with arbitrary content in pooled memory. */
+  pooledTensor(shape: readonly number[]): TensorInfo {
     const values = this.#pool.take(shape.reduce((size, length) => size * length, 1));
     const info = this.makeTensorInfo([...shape], "float32", values);
     this.#pooled.add(info.dataId);

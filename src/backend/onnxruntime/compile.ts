@@ -73,6 +73,11 @@ export class BlockCompiler {
     return [this.#runWithGradient(backward, call)];
   }
 
+  /** Number of compiled blocks. */
+  size(): number {
+    return [...this.#compiled.values()].reduce((count, blocks) => count + blocks.length, 0);
+  }
+
   #runWithGradient(backward: Backward, call: BlockCall): Tensor {
     const arguments_ = backward.wanted.map((name) => (name === DIFFERENTIABLE ? call.inputs[name]! : call.params.get(name)));
     const names = Object.keys(call.inputs);

@@ -1,0 +1,65 @@
+/** @file One forward and backward pass over a batch of packed rows. */
+import * as tf from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { invariant } from "../core/errors.ts";
+import type { Batch } from "../curriculum/batch.ts";
+import { treeBias } from "../curriculum/tree-mask.ts";
+import { batchFeatures, type BatchMedia } from "../model/batch-features.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { embedBatch, hiddenStates, logitsAt, maskedCrossEntropy } from "../model/emoverse.ts";
+import type { ParamStore } from "../model/params.ts";
+
+export interface MicroBatch {
+  readonly batch: Batch;
+  readonly media: BatchMedia;
+}
+
+export interface LossAndGradients {
+  /** Loss of every supervised position, in the order of `supervisedPositions(batch)`. */
+  readonly losses: Float32Array;
+  /** Of the sum of the losses; by parameter name, owned by the caller. */
+  readonly gradients: ReadonlyMap<string, Tensor>;
+}
+
+/** Positions of a batch, in its flat numbering, that carry a label. */
+export function supervisedPositions({ labels }: Pick<Batch, "labels">): Int32Array {
+  return Int32Array.from(labels.keys()).filter((position) => (labels[position] ?? -1) >= 0);
+}
+
+/** Losses and gradients of the named parameters. The sum, not the mean: the caller divides by the count of the whole step. */
+export function lossAndGradients(params: ParamStore, config: ModelConfig, { batch, media }: MicroBatch, trained: readonly string[]): LossAndGradients {
+  let losses: Tensor | undefined;
+  const gradients = tf.tidy(() => {
+    const { grads } = tf.engine().gradients(
+      () => {
+        const result = batchLoss(params, config, { batch, media });
+        losses = tf.keep(result.losses);
+        return result.sum;
+      },
+      trained.map((name) => params.get(name)),
+      undefined,
+      true,
+    );
+    return grads;
+  });
+  invariant(losses !== undefined && gradients.length === trained.length, () => "a step without losses");
+  const values = losses.dataSync<"float32">();
+  losses.dispose();
+  const entries = trained.map((name, i) => [name, gradients[i] ?? tf.zerosLike(params.get(name))] as const);
+  return { losses: values, gradients: new Map(entries) };
+}
+
+/** Losses without gradients. */
+export function lossOnly(params: ParamStore, config: ModelConfig, microBatch: MicroBatch): Float32Array {
+  return tf.tidy(() => batchLoss(params, config, microBatch).losses.dataSync<"float32">().slice());
+}
+
+function batchLoss(params: ParamStore, config: ModelConfig, { batch, media }: MicroBatch): { sum: tf.Scalar; losses: Tensor } {
+  const positions = supervisedPositions(batch);
+  const hidden = hiddenStates(params, config, {
+    embeds_BSD: embedBatch(params, config, batch, batchFeatures(params, config, media)),
+    positionIds: batch.positionIds,
+    bias_BSL: tf.tensor3d(treeBias(batch.rows, batch.length), [batch.batchSize, batch.length, batch.length]),
+  });
+  return maskedCrossEntropy(logitsAt(params, config, hidden, positions), Int32Array.from(positions, (position) => batch.labels[position] ?? -1));
+}
