@@ -8,7 +8,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import sharp from "sharp";
-import { mediaError } from "./media-error.ts";
+import { mediaError, unreadable } from "./media-error.ts";
 import type { RgbImage } from "./pixels.ts";
 
 const EXTENSIONS: ReadonlySet<string> = new Set([".jpg", ".jpeg", ".png", ".webp"]);
@@ -26,9 +26,13 @@ export function isImageName(path: string): boolean {
  * @throws UserError (MediaError): not a JPEG, PNG or WebP, damaged, cut off, or too large.
  */
 export async function readImage(path: string): Promise<RgbImage> {
-  const { size } = await stat(path);
+  const { size } = await stat(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
   if (size > MAX_FILE_BYTES) throw mediaError(path, `the picture file is too large: got ${size} bytes, at most ${MAX_FILE_BYTES} are accepted`);
-  const bytes = await readFile(path);
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
   if (!hasImageSignature(bytes)) throw mediaError(path, "this is not a JPEG, PNG or WebP picture");
   try {
     const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: "warning" })
@@ -49,7 +53,10 @@ export async function readImage(path: string): Promise<RgbImage> {
  * @throws UserError (MediaError) when there is none.
  */
 export async function listFrames(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter(isImageName);
+  const entries = await readdir(folder).catch((error: unknown) => {
+    throw unreadable(folder, error);
+  });
+  const names = entries.filter(isImageName);
   if (names.length === 0) throw mediaError(folder, "this is a folder without pictures, expected a video file or a folder of frames (.jpg, .png, .webp)");
   const { compare } = new Intl.Collator("en", { numeric: true });
   return names.sort(compare).map((name) => join(folder, name));

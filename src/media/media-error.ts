@@ -8,6 +8,18 @@ export function mediaError(path: string, what: string, options: { hint?: string;
   return new UserError({ kind: "MediaError", where: path, what, ...hint }, { cause: options.cause });
 }
 
+/** The error for a file or folder that the file system does not give. */
+export function unreadable(path: string, error: unknown): UserError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: "no such file",
+    ENOTDIR: "no such file",
+    EACCES: "permission denied",
+    EPERM: "permission denied",
+  };
+  return mediaError(path, reasons[code] ?? `it cannot be read (${error instanceof Error ? error.message : String(error)})`, { cause: error });
+}
+
 /**
  * Whether the path is a regular file with content or a folder. Pipes and devices are refused: reading one may never end.
  *
@@ -16,7 +28,7 @@ export function mediaError(path: string, what: string, options: { hint?: string;
 export async function statMedia(path: string): Promise<"file" | "folder"> {
   if (path.includes("\0")) throw mediaError(path.replaceAll("\0", "\\0"), "the file name contains a NUL byte");
   const stats = await stat(path).catch((error: unknown) => {
-    throw mediaError(path, statFailure(error), { cause: error });
+    throw unreadable(path, error);
   });
   if (stats.isDirectory()) return "folder";
   if (!stats.isFile()) throw mediaError(path, "this is a pipe or a device, expected a regular file");
@@ -45,11 +57,4 @@ const REASONS: readonly { readonly pattern: RegExp; readonly reason: string }[] 
 /** ffmpeg starts its lines with `[mov,mp4 @ 0x55d0c0]`; the address differs from run to run. */
 function withoutAddress(line: string): string {
   return line.replace(/^(\[[^\]]* @ 0x[0-9a-f]+\]\s*)+/, "").trim();
-}
-
-function statFailure(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (code === "ENOENT" || code === "ENOTDIR") return "no such file";
-  if (code === "EACCES" || code === "EPERM") return "permission denied";
-  return error instanceof Error ? error.message : String(error);
 }
