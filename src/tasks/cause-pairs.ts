@@ -50,7 +50,7 @@ function samples(record: EmtRecord): readonly Sample[] {
         task: "ecpe",
         recordId: record.id,
         unit: record.id,
-        prefixKey: record.id,
+        prefixKey: `conversation:${record.id}`,
         prefix,
         instruction: [
           ...clipParts(utterance),

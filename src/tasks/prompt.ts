@@ -29,7 +29,8 @@ export function clipSample(input: {
     task,
     recordId: record.id,
     unit: utterance.id,
-    prefixKey: utterance.id,
+    // With a word of its own: a record of one utterance often bears that utterance's id.
+    prefixKey: `clip:${utterance.id}`,
     prefix: [...clipParts(utterance), text("The person says: '"), { kind: "transcript", text: utterance.text }, text("'")],
     instruction: [text(` ${identifier} ${instruction}`)],
     target,
