@@ -80,7 +80,7 @@ export function expectGradientsMatchDifferences(fn: (...inputs: Tensor[]) => Ten
   const weight = randomTensor("dy", fn(...inputs).shape);
   const gradients = tf.grads((...own: Tensor[]) => fn(...own))([...inputs], weight);
   const weightValues = weight.dataSync();
-  const value = (own: Tensor[]): number => tf.tidy(() => fn(...own).dataSync().reduce((sum, y, i) => sum + y * weightValues[i]!, 0));
+  const value = (own: Tensor[]): number => tf.tidy(() => Float64Array.from(fn(...own).dataSync(), (y, i) => y * weightValues[i]!).reduce((a, b) => a + b));
   for (const [which, gradient] of gradients.entries()) {
     const numeric = differences(value, inputs, which);
     expect(gradient.shape).toEqual(inputs[which]!.shape);
