@@ -2,21 +2,19 @@
  * @file Names and shapes of every weight, derived from the config alone: what a checkpoint must hold and what a random
  * start draws. Orientation and names are those of the published InternVL2 and Whisper files.
  */
-import { UserError } from "../../core/errors.ts";
 import type { AudioConfig, LlmConfig, ModelConfig, VisionConfig } from "../config.ts";
+import { decoderLayout } from "../decoder-layout.ts";
 
 export type Shape = readonly number[];
 type Named = readonly [name: string, shape: Shape];
 
-/** Decoder layouts by the first entry of `llm_config.architectures`; they differ in the biases of q, k and v. */
-const DECODER_QKV_BIAS: Readonly<Record<string, boolean>> = { Qwen2ForCausalLM: true, LlamaForCausalLM: false };
-
 /**
  * Name -> shape, in model order.
  *
- * @throws UserError - ConfigError for a decoder whose layout is not known.
+ * @throws UserError - CheckpointError for a decoder whose layout is not known.
  */
 export function expectedParameters(config: ModelConfig): Map<string, Shape> {
+  decoderLayout(config.llm_config);
   const audio = config.audio_config;
   return new Map([
     ...vision(config.vision_config),
@@ -107,16 +105,9 @@ function decoder(config: LlmConfig): Named[] {
   ];
 }
 
+/** Qwen2 has biases on q, k and v; Llama, which shares its layout, has none. */
 function qkvBiasOf(config: LlmConfig): "bias" | "no bias" {
-  const [architecture = ""] = config.architectures;
-  const hasBias = DECODER_QKV_BIAS[architecture];
-  if (hasBias !== undefined) return hasBias ? "bias" : "no bias";
-  throw new UserError({
-    kind: "ConfigError",
-    where: "config.json llm_config.architectures",
-    what: `Got decoder "${architecture}", expected one of ${Object.keys(DECODER_QKV_BIAS).join(", ")}`,
-    hint: "Use a model folder whose language model has one of these layouts.",
-  });
+  return config.architectures[0] === "Qwen2ForCausalLM" ? "bias" : "no bias";
 }
 
 function layers(prefix: string, count: number, layer: readonly Named[]): Named[] {

@@ -1,0 +1,125 @@
+/**
+ * @file LoRA adapters as three more entries of the ParamStore beside a linear layer's weight. `linear` applies them;
+ * here they are added and merged. Legend: R rank; weight [out, in], A [R, in], B [out, R].
+ * @see Hu et al. 2021; starting values as in PEFT.
+ */
+import { add, matMul, mul, scalar, tensor2d, tidy, zeros, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
+import { UserError } from "../core/errors.ts";
+import { rng } from "../core/rng.ts";
+import { LORA_SCALE } from "./linear.ts";
+import { compilePattern, patternHint } from "./name-pattern.ts";
+import { LORA_A, LORA_B, type ParamStore } from "./params.ts";
+
+export interface LoraOptions {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Regular expression over whole module names, or module name endings. */
+  readonly targets: string | readonly string[];
+}
+
+/** Lookup tables are indexed, not multiplied: `linear` never sees them. */
+const LOOKUP = /(embed_tokens|embed_positions)$/;
+
+/**
+ * Adds an adapter to every linear module that `targets` names; the model's output does not change, since B starts at zero.
+ *
+ * @param where - config path for messages, e.g. `stages.reasoning.lora`.
+ * @returns the adapted modules, in store order.
+ * @throws UserError - ConfigError when a target matches no module, or a module has an adapter already.
+ */
+export function addLora(store: ParamStore, { rank, alpha, targets }: LoraOptions, seed: number, where = "lora"): string[] {
+  const modules = matchingModules(linearModules(store), targets, `${where}.targets`);
+  const adapted = modules.filter((module) => store.has(`${module}.${LORA_A}`));
+  if (adapted.length > 0) {
+    const hint = "Leave lora out of this stage: it goes on with the adapters of the stage before.";
+    throw new UserError({ kind: "ConfigError", where, what: `${adapted.length} of ${modules.length} modules have an adapter already, first "${adapted[0]}"`, hint });
+  }
+  for (const module of modules) {
+    const [outputSize, inputSize] = matrixShape(store.get(`${module}.weight`));
+    setAdapter(store, module, { a: kaimingUniform(module, rank, inputSize, seed), b: zeros([outputSize, rank]), scale: alpha / rank });
+  }
+  return modules;
+}
+
+/** Stores the three entries of one adapter; takes ownership of `a` and `b`. */
+export function setAdapter(store: ParamStore, module: string, { a, b, scale }: { a: Tensor; b: Tensor; scale: number }): void {
+  store.set(`${module}.${LORA_A}`, a);
+  store.set(`${module}.${LORA_B}`, b);
+  store.set(`${module}.${LORA_SCALE}`, scalar(scale));
+}
+
+/** Folds every adapter into its weight, W += scale * B A, and removes it. Returns the merged modules. */
+export function mergeLora(store: ParamStore): string[] {
+  const modules = adaptedModules(store);
+  for (const module of modules) {
+    const merged = tidy(() => {
+      const update_OI = matMul(store.get(`${module}.${LORA_B}`), store.get(`${module}.${LORA_A}`));
+      return add(store.get(`${module}.weight`), mul(update_OI, store.get(`${module}.${LORA_SCALE}`)));
+    });
+    store.set(`${module}.weight`, merged);
+    for (const part of [LORA_A, LORA_B, LORA_SCALE]) store.delete(`${module}.${part}`);
+  }
+  return modules;
+}
+
+/** Modules with an adapter, in store order. */
+export function adaptedModules(store: ParamStore): string[] {
+  const ending = `.${LORA_A}`;
+  return store
+    .names()
+    .filter((name) => name.endsWith(ending))
+    .map((name) => name.slice(0, -ending.length));
+}
+
+/** Whether a parameter belongs to an adapter, its scale included. */
+export function isLora(name: string): boolean {
+  return [LORA_A, LORA_B, LORA_SCALE].some((part) => name.endsWith(`.${part}`));
+}
+
+/** Modules whose weight is a matrix that `linear` multiplies with. */
+export function linearModules(store: ParamStore): string[] {
+  return store
+    .names()
+    .filter((name) => name.endsWith(".weight") && !isLora(name) && store.get(name).rank === 2)
+    .map((name) => name.slice(0, -".weight".length))
+    .filter((module) => !LOOKUP.test(module));
+}
+
+function matchingModules(modules: readonly string[], targets: string | readonly string[], where: string): string[] {
+  const tests = typeof targets === "string" ? [wholeName(targets, where)] : targets.map((ending) => endsWith(ending));
+  const texts = typeof targets === "string" ? [targets] : targets;
+  const idle = texts.filter((_, i) => !modules.some((module) => tests[i]?.(module)));
+  const matched = modules.filter((module) => tests.some((matches) => matches(module)));
+  if (idle.length === 0) return matched;
+  throw new UserError(
+    idle.map((text) => ({
+      kind: "ConfigError",
+      where,
+      what: `"${text}" matches none of ${modules.length} linear modules (the whole list matches ${matched.length})`,
+      hint: patternHint(text, modules),
+    })),
+  );
+}
+
+function wholeName(pattern: string, where: string): (module: string) => boolean {
+  compilePattern(pattern, where);
+  const whole = new RegExp(`^(?:${pattern})$`);
+  return (module) => whole.test(module);
+}
+
+function endsWith(ending: string): (module: string) => boolean {
+  return (module) => module === ending || module.endsWith(`.${ending}`);
+}
+
+/** torch's kaiming_uniform_ with a = sqrt(5): uniform within 1 / sqrt(fan-in). */
+function kaimingUniform(module: string, rank: number, inputSize: number, seed: number): Tensor2D {
+  const draw = rng(seed, "init", `${module}.${LORA_A}`);
+  const bound = 1 / Math.sqrt(inputSize);
+  const values = Float32Array.from({ length: rank * inputSize }, () => (2 * draw.uniform() - 1) * bound);
+  return tensor2d(values, [rank, inputSize], "float32");
+}
+
+function matrixShape(weight: Tensor): [outputSize: number, inputSize: number] {
+  const [outputSize = 0, inputSize = 0] = weight.shape;
+  return [outputSize, inputSize];
+}

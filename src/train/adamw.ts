@@ -1,0 +1,92 @@
+/**
+ * @file AdamW with decoupled weight decay, in torch's order of operations. Moments are keyed by parameter name, each with
+ * its own step count, so that a stage may train other parameters than the one before.
+ * @see Loshchilov & Hutter 2019, algorithm 2.
+ */
+import { keep, tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { invariant } from "../core/errors.ts";
+import type { ParamStore } from "../model/params.ts";
+
+export interface Moments {
+  /** Updates that this parameter has had. */
+  readonly step: number;
+  /** Running means of the gradient and of its square; updated in place. */
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+}
+
+/** Optimizer state: owned by the training loop, changed by `adamwUpdate`. */
+export type AdamWState = Map<string, Moments>;
+
+export interface AdamWOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+}
+
+export interface AdamWUpdate {
+  /** By parameter name; borrowed. */
+  readonly gradients: ReadonlyMap<string, Tensor>;
+  /** Factor on every gradient: normalisation and clipping in one. */
+  readonly gradientScale: number;
+  /** This step's learning rate of a parameter; peak times schedule. */
+  readonly learningRate: (name: string) => number;
+  /** Whether weight decay acts on a parameter, e.g. `decaysMatrices`. */
+  readonly decays: (name: string, shape: readonly number[]) => boolean;
+  readonly options: AdamWOptions;
+}
+
+/** One update of every parameter that has a gradient. The store gets new tensors; earlier ones are disposed. */
+export function adamwUpdate(store: ParamStore, state: AdamWState, { gradients, gradientScale, learningRate, decays, options }: AdamWUpdate): void {
+  for (const [name, gradient] of gradients) {
+    const parameter = store.get(name);
+    invariant(gradient.size === parameter.size, () => `gradient of "${name}" has ${gradient.size} elements, the parameter ${parameter.size}`);
+    const { step, first, second } = nextMoments(state, name, parameter.size);
+    // A copy: the backend may hand out its own memory, and the old tensor may still be read.
+    const values = parameter.dataSync<"float32">().slice();
+    adamwStep(values, gradient.dataSync<"float32">(), { first, second }, {
+      ...options,
+      weightDecay: decays(name, parameter.shape) ? options.weightDecay : 0,
+      learningRate: learningRate(name),
+      gradientScale,
+      step,
+    });
+    store.set(name, keep(tensor(values, parameter.shape, "float32")));
+  }
+}
+
+export interface AdamWScalars extends AdamWOptions {
+  readonly learningRate: number;
+  readonly gradientScale: number;
+  /** 1 in the first update. */
+  readonly step: number;
+}
+
+/** The formula, on plain arrays, in place: decay, moments, bias-corrected step. */
+export function adamwStep(parameter: Float32Array, gradient: Float32Array, { first, second }: Pick<Moments, "first" | "second">, scalars: AdamWScalars): void {
+  const { beta1, beta2, epsilon, learningRate, weightDecay, gradientScale, step } = scalars;
+  const kept = 1 - learningRate * weightDecay;
+  const stepSize = learningRate / (1 - beta1 ** step);
+  const secondScale = 1 / Math.sqrt(1 - beta2 ** step);
+  for (let i = 0; i < parameter.length; i++) {
+    const g = gradient[i]! * gradientScale;
+    const m = beta1 * first[i]! + (1 - beta1) * g;
+    const v = beta2 * second[i]! + (1 - beta2) * g * g;
+    first[i] = m;
+    second[i] = v;
+    parameter[i] = parameter[i]! * kept - (stepSize * m) / (Math.sqrt(v) * secondScale + epsilon);
+  }
+}
+
+/** Matrices and convolution kernels decay; biases, norms, layer scales, class token and learned positions do not (as in HF Trainer). */
+export function decaysMatrices(name: string, shape: readonly number[]): boolean {
+  return name.endsWith(".weight") && shape.length >= 2;
+}
+
+function nextMoments(state: AdamWState, name: string, size: number): Moments {
+  const before = state.get(name) ?? { step: 0, first: new Float32Array(size), second: new Float32Array(size) };
+  const next = { ...before, step: before.step + 1 };
+  state.set(name, next);
+  return next;
+}
