@@ -1,0 +1,86 @@
+/** @file Renders a whole synthetic dataset: mp4 clips first, manifests next, dataset.json last. */
+import { mkdir, readdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { UserError } from "../../core/errors.ts";
+import { describeSystemError, toJson, writeFileAtomic } from "../../core/files.ts";
+import { resolveMediaTools } from "../../media/tools.ts";
+import type { DatasetInfo } from "../dataset.ts";
+import { openJsonlWriter } from "../jsonl.ts";
+import { SPLITS } from "../record.ts";
+import { FPS, SIDE, renderClip } from "./clip.ts";
+import { encodeClip } from "./encode.ts";
+import { scriptDataset } from "./script.ts";
+import type { ClipScript, DialogueScript } from "./script.ts";
+
+export interface SyntheticRequest {
+  /** An empty or missing folder. */
+  readonly root: string;
+  /** Number of utterances, each a clip. */
+  readonly clips: number;
+  readonly seed: number;
+  /** Called after every clip. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Writes a dataset that `openDataset` reads. Labels, pixels and samples depend on `clips` and `seed` alone; mp4 bytes also
+ * on the ffmpeg that encodes. Without dataset.json in the folder the rendering was cut short.
+ *
+ * @throws UserError when the folder holds something already, a number is out of range, or ffmpeg or the disk fails.
+ */
+export async function renderSyntheticDataset({ root, clips, seed, onProgress }: SyntheticRequest): Promise<DatasetInfo> {
+  const dialogues = scriptDataset({ clips, seed });
+  await requireEmptyFolder(root);
+  const { ffmpeg } = await resolveMediaTools();
+  await mkdir(join(root, "clips"), { recursive: true }).catch((error: unknown) => {
+    throw describeSystemError(error, root);
+  });
+  await renderClips({ root, ffmpeg, clips: dialogues.flatMap((dialogue) => dialogue.clips), ...(onProgress === undefined ? {} : { onProgress }) });
+  const counts: DatasetInfo["counts"] = {};
+  for (const split of SPLITS) counts[split] = await writeSplit({ path: join(root, `${split}.jsonl`), dialogues: dialogues.filter(({ record }) => record.split === split) });
+  const info = { name: "synthetic", source: "synthetic", seed, counts };
+  await writeFileAtomic(join(root, "dataset.json"), toJson(info));
+  return info;
+}
+
+async function requireEmptyFolder(root: string): Promise<void> {
+  const found = await readdir(root).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw describeSystemError(error, root);
+  });
+  if (found.length === 0) return;
+  throw new UserError({ kind: "ConfigError", where: root, what: `got a folder with ${found.length} entries, expected an empty or new one`, hint: "Choose another folder, or delete this one first." });
+}
+
+/** Drawing runs in sharp's threads and encoding in ffmpeg's process, so more clips than cores keep both busy. */
+async function renderClips({ root, ffmpeg, clips, onProgress }: { root: string; ffmpeg: string; clips: readonly ClipScript[]; onProgress?: (done: number, total: number) => void }): Promise<void> {
+  let next = 0;
+  let done = 0;
+  let failed = false;
+  const work = async (): Promise<void> => {
+    for (let clip = clips[next++]; clip !== undefined && !failed; clip = clips[next++]) {
+      try {
+        const rendered = await renderClip(clip);
+        await encodeClip({ ffmpeg, path: join(root, clip.video), side: SIDE, fps: FPS, ...rendered });
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+      onProgress?.((done += 1), clips.length);
+    }
+  };
+  const finished = await Promise.allSettled(Array.from({ length: availableParallelism() + 1 }, work));
+  for (const result of finished) if (result.status === "rejected") throw result.reason;
+}
+
+async function writeSplit({ path, dialogues }: { path: string; dialogues: readonly DialogueScript[] }): Promise<{ records: number; utterances: number }> {
+  const writer = await openJsonlWriter(path);
+  try {
+    for (const { record } of dialogues) await writer.write(record);
+    await writer.commit();
+  } finally {
+    await writer.discard();
+  }
+  return { records: dialogues.length, utterances: dialogues.reduce((sum, { record }) => sum + record.utterances.length, 0) };
+}
