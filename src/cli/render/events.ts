@@ -1,0 +1,46 @@
+/** @file Run events as text. Pure: what is said about an event depends on the event and the pace so far. */
+import type { RunEvent } from "../../train/events.ts";
+import { renderCount, renderDuration, renderScore, renderShare } from "./numbers.ts";
+import type { Pace } from "./pace.ts";
+
+type StepEvent = RunEvent & { readonly kind: "step" };
+
+/** `reasoning 120/900  loss 0.432 (erc 0.31, eri 0.52)  lr 9.8e-4  3,120 tok/s  ETA 4m 10s  1,204 MB`. */
+export function renderStep({ stage, step, steps, loss, learningRate, megabytes }: StepEvent, pace: Pace): string {
+  const losses = Object.entries(pace.taskLoss).map(([task, value]) => `${task} ${value.toFixed(2)}`);
+  return [
+    `${stage} ${step}/${steps}`,
+    `loss ${loss.toFixed(3)}${losses.length === 0 ? "" : ` (${losses.join(", ")})`}`,
+    `lr ${learningRate.toExponential(1)}`,
+    `${renderCount(pace.tokensPerSecond)} tok/s`,
+    `ETA ${renderDuration((steps - step) * pace.millisecondsPerStep)}`,
+    `${renderCount(megabytes)} MB`,
+  ].join("  ");
+}
+
+/** The line of an event that stays on the screen; steps are progress and have none. */
+export function renderEvent(event: RunEvent): string | undefined {
+  switch (event.kind) {
+    case "run-start":
+      return `backend ${event.backend} (${event.device}), seed ${event.seed}, stages: ${event.stages.join(", ")}`;
+    case "stage-start":
+      return [
+        `stage ${event.stage}: ${renderCount(event.steps)} steps, trains ${renderCount(event.trainableParameters)} of ${renderCount(event.totalParameters)} parameters`,
+        `(${renderShare(event.trainableParameters / event.totalParameters)})${event.resumedFrom > 0 ? `, goes on after step ${event.resumedFrom}` : ""}`,
+      ].join(" ");
+    case "step":
+      return undefined;
+    case "evaluation":
+      return `${event.stage} ${event.step}: ${event.task} ${event.metric} ${renderScore(event.value)} on the validation split${event.best ? " (best so far)" : ""}`;
+    case "checkpoint":
+      return event.reason === "interval" ? undefined : `saved ${event.path}`;
+    case "stage-end":
+      return `stage ${event.stage} done: ${renderCount(event.step)} steps in ${renderDuration(event.seconds * 1000)}`;
+    case "warning":
+      return `warning: ${event.message}`;
+    case "interrupted":
+      return `interrupted by ${event.signal} after step ${event.step} of ${event.stage}; go on with the same command and --resume`;
+    default:
+      return event satisfies never;
+  }
+}

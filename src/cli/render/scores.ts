@@ -1,0 +1,26 @@
+/** @file Scores as a table, with what needs no model beside them. */
+import type { TaskScores } from "../app.ts";
+import { renderCount, renderScore } from "./numbers.ts";
+import { renderTable } from "./table.ts";
+
+/** A row per metric; every baseline's value of the same metric stands beside the score. */
+export function renderScores(all: readonly TaskScores[]): string {
+  const rows = all.flatMap((scores) =>
+    Object.entries(scores.metrics).map(([metric, value], index) => [
+      index === 0 ? scores.task : "",
+      index === 0 ? renderCount(scores.n) : "",
+      metric,
+      renderScore(value),
+      renderBaselines(scores, metric),
+    ]),
+  );
+  const table = renderTable([{ title: "task" }, { title: "n", align: "right" }, { title: "metric" }, { title: "model", align: "right" }, { title: "without a model" }], rows);
+  const failures = all.filter(({ parseFailures }) => parseFailures > 0).map(({ task, parseFailures, n }) => `${task}: ${parseFailures} of ${n} answers could not be read and count as wrong`);
+  return [table, ...failures].join("\n");
+}
+
+function renderBaselines({ baselines }: TaskScores, metric: string): string {
+  return Object.entries(baselines)
+    .flatMap(([name, metrics]) => (metrics[metric] === undefined ? [] : [`${name} ${renderScore(metrics[metric])}`]))
+    .join(", ");
+}
