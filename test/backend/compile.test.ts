@@ -4,6 +4,7 @@ import { blockCompiler } from "../../src/backend/blocks.ts";
 import { selectBackend } from "../../src/backend/select.ts";
 import { rng } from "../../src/core/rng.ts";
 import { runBlock } from "../../src/model/block.ts";
+import { tidied } from "../../src/model/tidied.ts";
 import { type Params, ParamStore } from "../../src/model/params.ts";
 
 beforeAll(async () => {
@@ -119,10 +120,10 @@ function forward(params: ParamStore, x: tf.Tensor, isCompiled: boolean): tf.Tens
 
 function trainingStep(params: ParamStore, names: readonly string[], isCompiled: boolean): Map<string, number[]> {
   const x = random([B, S, D], "x");
-  const result = tf.tidy(() => {
+  const result = tidied(() => {
     const { value, grads } = tf.engine().gradients(() => tf.sum(tf.square(forward(params, x, isCompiled))), names.map((name) => params.get(name)));
     return new Map([["loss", [...value.dataSync()]], ...names.map((name, i) => [name, [...grads[i]!.dataSync()]] as [string, number[]])]);
-  }) as unknown as Map<string, number[]>;
+  });
   x.dispose();
   return result;
 }

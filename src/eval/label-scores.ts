@@ -1,0 +1,53 @@
+/** @file Log-probabilities of whole answers, read off one forward pass: answers hang as branches under their prompt. */
+import * as tf from "@tensorflow/tfjs-core";
+import { treeBias } from "../curriculum/tree-mask.ts";
+import type { Batch } from "../curriculum/batch.ts";
+import { batchFeatures, type BatchMedia } from "../model/batch-features.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { embedBatch, hiddenStates, logitsAt } from "../model/emoverse.ts";
+import type { Params } from "../model/params.ts";
+
+/** An answer of a row: the position that predicts its first token, and where its tokens stand. */
+export interface PlacedAnswer {
+  readonly promptEnd: number;
+  readonly start: number;
+  /** With the end token, which stands nowhere: the last placed token predicts it. */
+  readonly ids: Int32Array;
+}
+
+/** log P(answer | prompt), end token included, of every placed answer of a batch of one row. */
+export function answerLogProbs(params: Params, config: ModelConfig, { batch, media, answers }: { batch: Batch; media: BatchMedia; answers: readonly PlacedAnswer[] }): number[] {
+  const positions = [...new Set(answers.flatMap(predictingPositions))];
+  const rowOf = new Map(positions.map((position, row) => [position, row]));
+  const logits = tf.tidy(() => {
+    const hidden = hiddenStates(params, config, {
+      embeds_BSD: embedBatch(params, config, batch, batchFeatures(params, config, media)),
+      positionIds: batch.positionIds,
+      bias_BSL: tf.tensor3d(treeBias(batch.rows, batch.length), [batch.batchSize, batch.length, batch.length]),
+    });
+    return logitsAt(params, config, hidden, Int32Array.from(positions));
+  });
+  const [, vocabSize = 0] = logits.shape;
+  const values = logits.dataSync<"float32">();
+  logits.dispose();
+  const row = (position: number): Float32Array => {
+    const start = (rowOf.get(position) ?? 0) * vocabSize;
+    return values.subarray(start, start + vocabSize);
+  };
+  return answers.map((answer) =>
+    predictingPositions(answer).reduce((sum, position, i) => sum + logProb(row(position), answer.ids[i] ?? 0), 0),
+  );
+}
+
+/** Where the answer's tokens are predicted, in order. */
+function predictingPositions({ promptEnd, start, ids }: PlacedAnswer): number[] {
+  return Array.from(ids, (_, i) => (i === 0 ? promptEnd : start + i - 1));
+}
+
+function logProb(logits: Float32Array, id: number): number {
+  let largest = -Infinity;
+  for (const logit of logits) if (logit > largest) largest = logit;
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - largest);
+  return (logits[id] ?? Number.NaN) - largest - Math.log(sum);
+}

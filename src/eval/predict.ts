@@ -1,0 +1,89 @@
+/** @file Samples -> predictions: closed answer sets by likelihood, the others by greedy generation. */
+import { buildBatch } from "../curriculum/batch.ts";
+import { treeBias } from "../curriculum/tree-mask.ts";
+import type { Clip, ClipSpec } from "../media/clip.ts";
+import { batchMedia } from "../media/clip-arrays.ts";
+import { batchFeatures, type BatchMedia } from "../model/batch-features.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { generateGreedy } from "../model/generate.ts";
+import type { Params } from "../model/params.ts";
+import { tidied } from "../model/tidied.ts";
+import type { Batch } from "../curriculum/batch.ts";
+import type { Sample, Task } from "../tasks/task.ts";
+import { encodeAnswer, type EncodeOptions, encodeSamples } from "../text/encode.ts";
+import { answerLogProbs } from "./label-scores.ts";
+import type { Prediction } from "./predictions.ts";
+import { type PlacedPrompt, promptRows } from "./prompt-rows.ts";
+
+export interface Predictor {
+  readonly params: Params;
+  readonly config: ModelConfig;
+  readonly encoding: Omit<EncodeOptions, "withAnswer">;
+  readonly clips: ReadonlyMap<string, Clip>;
+  readonly clipSpec: ClipSpec;
+  readonly rowTokens: number;
+}
+
+export type DecodeMethod = "score" | "generate";
+
+/** What `auto` means for a task. */
+export function decodeMethod(wanted: DecodeMethod | "auto", { answers }: Task): DecodeMethod {
+  if (wanted === "generate" || answers === undefined) return "generate";
+  return "score";
+}
+
+/** The predictions of all samples, in order, row by row. */
+export async function* predictSamples(predictor: Predictor, { task, samples, method }: { task: Task; samples: readonly Sample[]; method: DecodeMethod }): AsyncGenerator<readonly Prediction[]> {
+  const { encoding, rowTokens } = predictor;
+  const encoded = encodeSamples(samples, { ...encoding, withAnswer: false });
+  const answers = method === "score" ? (task.answers ?? []) : [];
+  const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  const answerIds = answers.map((answer) => encodeAnswer(answer, encoding));
+  for (const { row, prompts } of promptRows(encoded, answerIds, rowTokens)) {
+    const started = performance.now();
+    const { mediaTokens } = encoding;
+    const batch = buildBatch([row], { videoTokens: mediaTokens.framesPerClip * mediaTokens.tokensPerFrame, audioTokens: mediaTokens.tokensPerSound });
+    const media = batchMedia(batch, predictor.clips, predictor.clipSpec);
+    const responses = method === "score" ? scoreAnswers(predictor, { batch, media, prompts, answers }) : generateAnswers(predictor, { batch, media, prompts, task });
+    const seconds = (performance.now() - started) / 1000 / prompts.length;
+    yield responses.map((response, i) => toPrediction(task, byId.get(prompts[i]?.sampleId ?? ""), { ...response, seconds }));
+    await new Promise((resolve) => setImmediate(resolve)); // signals and progress get their turn
+  }
+}
+
+interface Response {
+  readonly text: string;
+  readonly scores?: Readonly<Record<string, number>>;
+}
+
+function toPrediction(task: Task, sample: Sample | undefined, { text, scores, seconds }: Response & { seconds: number }): Prediction {
+  if (sample === undefined) throw new Error("internal error: a prediction without its sample");
+  const parsed = task.parse(text);
+  return { id: sample.id, task: task.name, gold: sample.target, response: text, ...(parsed === undefined ? {} : { parsed }), ...(scores === undefined ? {} : { scores }), seconds };
+}
+
+function scoreAnswers({ params, config }: Predictor, { batch, media, prompts, answers }: { batch: Batch; media: BatchMedia; prompts: readonly PlacedPrompt[]; answers: readonly string[] }): Response[] {
+  const logProbs = answerLogProbs(params, config, { batch, media, answers: prompts.flatMap((prompt) => prompt.answers) });
+  return prompts.map((_, i) => {
+    const own = logProbs.slice(i * answers.length, (i + 1) * answers.length);
+    const best = own.indexOf(Math.max(...own));
+    return { text: answers[best] ?? "", scores: Object.fromEntries(answers.map((answer, j) => [answer, own[j] ?? Number.NaN])) };
+  });
+}
+
+function generateAnswers({ params, config, encoding }: Predictor, { batch, media, prompts, task }: { batch: Batch; media: BatchMedia; prompts: readonly PlacedPrompt[]; task: Task }): Response[] {
+  const { tokenizer, template } = encoding;
+  const answers = tidied(() =>
+    generateGreedy(params, config, {
+      inputIds: batch.inputIds,
+      positionIds: batch.positionIds,
+      featureIndex: batch.featureIndex,
+      bias: treeBias(batch.rows, batch.length),
+      features: batchFeatures(params, config, media),
+      ends: prompts.map(({ end }) => end),
+      maxNewTokens: task.maxNewTokens,
+      stopIds: new Set([tokenizer.idOf(template.endToken)]),
+    }),
+  );
+  return answers.map((ids) => ({ text: tokenizer.decode(ids) }));
+}

@@ -1,0 +1,86 @@
+/** @file Prompts of several samples in one row; under each prompt, if asked, the answers whose likelihood is wanted. */
+import { buildRow, type Tree, treeLength, type TreeNode } from "../curriculum/row.ts";
+import type { PackedRow } from "../curriculum/packed-row.ts";
+import { type EncodedSample, IGNORE_INDEX } from "../text/encoded-sample.ts";
+import type { PlacedAnswer } from "./label-scores.ts";
+
+export interface PlacedPrompt {
+  readonly sampleId: string;
+  /** The position that predicts the answer's first token. */
+  readonly end: number;
+  readonly answers: readonly PlacedAnswer[];
+}
+
+export interface PromptRow {
+  readonly row: PackedRow;
+  readonly prompts: readonly PlacedPrompt[];
+}
+
+/**
+ * The samples in order, as many to a row as fit; samples of one prefix share it.
+ *
+ * @param answers - token ids of every candidate answer, end token included; empty for generation.
+ * @param rowTokens - wished length of a row; a longer sample gets longer rows for all, so nothing is dropped.
+ */
+export function promptRows(samples: readonly EncodedSample[], answers: readonly Int32Array[], rowTokens: number): PromptRow[] {
+  const longest = samples.reduce((length, sample) => Math.max(length, treeLength([prefixNode(sample), ...branchNodes(sample, 0, answers)])), 0);
+  const length = Math.max(rowTokens, longest);
+  return fillRows(growTrees(samples, answers, length), length).map((trees) => {
+    const row = buildRow(trees, length);
+    return { row, prompts: locatePrompts(row, answers) };
+  });
+}
+
+/** One tree per run of samples with the same prefix, as long as it fits a row. */
+function growTrees(samples: readonly EncodedSample[], answers: readonly Int32Array[], rowTokens: number): Tree[] {
+  const trees: TreeNode[][] = [];
+  let prefixKey: string | undefined;
+  for (const sample of samples) {
+    const current = trees.at(-1);
+    const added = branchNodes(sample, 0, answers);
+    if (current === undefined || sample.prefixKey !== prefixKey || treeLength(current) + treeLength(added) > rowTokens) {
+      trees.push([prefixNode(sample), ...branchNodes(sample, 1, answers)]);
+      prefixKey = sample.prefixKey;
+    } else {
+      current.push(...branchNodes(sample, current.length, answers));
+    }
+  }
+  return trees;
+}
+
+function prefixNode({ prefix }: EncodedSample): TreeNode {
+  return { segment: prefix, parent: -1 };
+}
+
+/** The sample's branch under the tree's prefix, and its answers under the branch, which is node `index`. */
+function branchNodes({ branch, id, task }: EncodedSample, index: number, answers: readonly Int32Array[]): TreeNode[] {
+  const hung = answers.map((ids): TreeNode => {
+    const placed = ids.subarray(0, -1);
+    return { segment: { inputIds: placed, labels: new Int32Array(placed.length).fill(IGNORE_INDEX), slots: [] }, parent: index };
+  });
+  return [{ segment: branch, parent: 0, sampleId: id, task }, ...hung];
+}
+
+function fillRows(trees: readonly Tree[], rowTokens: number): Tree[][] {
+  const rows: Tree[][] = [];
+  let free = 0;
+  for (const tree of trees) {
+    const length = treeLength(tree);
+    if (length > free) {
+      rows.push([]);
+      free = rowTokens;
+    }
+    rows.at(-1)?.push(tree);
+    free -= length;
+  }
+  return rows;
+}
+
+function locatePrompts({ segments }: PackedRow, answers: readonly Int32Array[]): PlacedPrompt[] {
+  return segments.flatMap(({ sampleId, start, length }, number) => {
+    if (sampleId === undefined) return [];
+    const end = start + length - 1;
+    const placed = answers.map((ids, i) => ({ promptEnd: end, start: segments[number + 1 + i]?.start ?? 0, ids }));
+    return [{ sampleId, end, answers: placed }];
+  });
+}

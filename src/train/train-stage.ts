@@ -1,0 +1,143 @@
+/**
+ * @file The training loop of one stage: an async generator of events. Whoever consumes it decides what is printed and
+ * when to stop; the loop itself prints nothing and reads no clock but for durations.
+ */
+import { dispose, type Tensor, tidy, add, keep, memory } from "@tensorflow/tfjs-core";
+import { UserError } from "../core/errors.ts";
+import type { Batch } from "../curriculum/batch.ts";
+import { stepBatches, type StageSchedule } from "../curriculum/schedule.ts";
+import type { BatchMedia } from "../model/batch-features.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { ParamStore } from "../model/params.ts";
+import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
+import { adamwUpdate, type AdamWOptions, type AdamWState, decaysMatrices } from "./adamw.ts";
+import { clipGradients } from "./clip-gradients.ts";
+import type { RunEvent } from "./events.ts";
+import { lossAndGradients, supervisedPositions } from "./micro-batch.ts";
+import { learningRateFactor, type Schedule } from "./schedule.ts";
+
+export interface StageRun {
+  readonly stage: string;
+  readonly params: ParamStore;
+  readonly config: ModelConfig;
+  readonly schedule: StageSchedule;
+  /** Feature rows per clip, as `buildBatch` takes them. */
+  readonly mediaRows: { readonly videoTokens: number; readonly audioTokens: number };
+  readonly media: (batch: Batch) => BatchMedia;
+  /** Peak learning rate of every trained parameter. */
+  readonly learningRates: ReadonlyMap<string, number>;
+  readonly learningRateSchedule: Schedule;
+  readonly optimizer: AdamWOptions & { readonly clipNorm: number };
+  /** Finished steps, and the optimizer state after them; changed in place. */
+  readonly start: { readonly step: number; readonly moments: AdamWState };
+  /** Writes a checkpoint and returns its folder. */
+  readonly save: (step: number) => Promise<string>;
+  readonly saveEverySteps: number;
+  /** Called after a step when it is due; the events it yields (evaluations) are passed on. */
+  readonly evaluate?: { readonly everySteps: number; readonly run: (step: number) => AsyncIterable<RunEvent> };
+  readonly signal: AbortSignal;
+}
+
+/** Trains to the end, or until the signal fires; either way the last event names a saved checkpoint. */
+export async function* trainStage(run: StageRun): AsyncGenerator<RunEvent> {
+  const { schedule, start, saveEverySteps, evaluate, signal, stage } = run;
+  let step = start.step;
+  while (step < schedule.steps && !signal.aborted) {
+    step += 1;
+    yield runStep(run, step);
+    if (evaluate !== undefined && (step % evaluate.everySteps === 0 || step === schedule.steps)) yield* evaluate.run(step);
+    if (step % saveEverySteps === 0 && step < schedule.steps) yield { kind: "checkpoint", stage, step, path: await run.save(step), reason: "interval" };
+    await new Promise((resolve) => setImmediate(resolve)); // signals get their turn
+  }
+  yield { kind: "checkpoint", stage, step, path: await run.save(step), reason: step < schedule.steps ? "interrupted" : "end" };
+}
+
+/** One optimizer step: gradients summed over its batches, divided by the supervised tokens of all of them. */
+function runStep(run: StageRun, step: number): RunEvent {
+  const started = performance.now();
+  const { schedule, params, learningRates, optimizer, stage } = run;
+  const batches = stepBatches(schedule, step, run.mediaRows);
+  const { gradients, losses } = sumOverBatches(run, batches);
+  const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
+  const loss = total(losses.map(({ loss: own }) => own)) / supervisedTokens;
+  const clipped = clipGradients(gradients, { maxNorm: optimizer.clipNorm, scale: 1 / supervisedTokens });
+  if (clipped.kind === "non-finite" || !Number.isFinite(loss)) throw nonFinite({ stage, step, loss, names: clipped.kind === "non-finite" ? clipped.names : [] });
+  const factor = learningRateFactor(run.learningRateSchedule, step, schedule.steps);
+  adamwUpdate(params, run.start.moments, {
+    gradients,
+    gradientScale: clipped.factor / supervisedTokens,
+    learningRate: (name) => factor * (learningRates.get(name) ?? 0),
+    decays: decaysMatrices,
+    options: optimizer,
+  });
+  dispose([...gradients.values()]);
+  return {
+    kind: "step",
+    stage,
+    step,
+    steps: schedule.steps,
+    loss,
+    taskLoss: meanByTask(losses),
+    supervisedTokens,
+    tokens: batches.reduce((sum, batch) => sum + batch.usedTokens, 0),
+    learningRate: factor * Math.max(...learningRates.values()),
+    gradientNorm: clipped.norm,
+    milliseconds: performance.now() - started,
+    tensorsAlive: memory().numTensors,
+    megabytes: Math.round(process.memoryUsage().rss / 1e6),
+  };
+}
+
+interface PositionLoss {
+  readonly task: TaskName | undefined;
+  readonly loss: number;
+}
+
+function sumOverBatches({ params, config, media, learningRates }: StageRun, batches: readonly Batch[]): { gradients: Map<string, Tensor>; losses: PositionLoss[] } {
+  const gradients = new Map<string, Tensor>();
+  const losses: PositionLoss[] = [];
+  for (const batch of batches) {
+    const result = lossAndGradients(params, config, { batch, media: media(batch) }, [...learningRates.keys()]);
+    for (const [name, gradient] of result.gradients) gradients.set(name, addTo(gradients.get(name), gradient));
+    const positions = supervisedPositions(batch);
+    result.losses.forEach((loss, i) => losses.push({ task: taskAt(batch, positions[i] ?? 0), loss }));
+  }
+  return { gradients, losses };
+}
+
+/** The sum; both arguments are used up. */
+function addTo(sum: Tensor | undefined, gradient: Tensor): Tensor {
+  if (sum === undefined) return gradient;
+  const next = keep(tidy(() => add(sum, gradient)));
+  dispose([sum, gradient]);
+  return next;
+}
+
+function taskAt({ rows, length }: Batch, position: number): TaskName | undefined {
+  const row = rows[Math.floor(position / length)];
+  const segment = row?.segmentIds[position % length] ?? 0;
+  return row?.segments[segment - 1]?.task;
+}
+
+function meanByTask(losses: readonly PositionLoss[]): Partial<Record<TaskName, number>> {
+  const means: Partial<Record<TaskName, number>> = {};
+  for (const task of TASK_NAMES) {
+    const own = losses.filter((position) => position.task === task);
+    if (own.length > 0) means[task] = total(own.map(({ loss }) => loss)) / own.length;
+  }
+  return means;
+}
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+function nonFinite({ stage, step, loss, names }: { stage: string; step: number; loss: number; names: readonly string[] }): UserError {
+  const first = names[0] === undefined ? "" : `; first gradient: ${names[0]} (${names.length} in all)`;
+  return new UserError({
+    kind: "SystemError",
+    where: `stage ${stage}, step ${step}`,
+    what: `the loss or a gradient is not finite. Got loss ${loss}, expected a number${first}`,
+    hint: "The weights are those of the last good step. Lower the learning rate or optimizer.clipNorm, and go on with --resume from the last checkpoint.",
+  });
+}
