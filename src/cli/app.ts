@@ -1,7 +1,9 @@
 /** @file What the commands ask of the application: plain options in, events and results out. */
 import type { BackendName, InputModality, RunConfig } from "../config/index.ts";
+import type { StagePlan } from "../curriculum/plan.ts";
 import type { Split } from "../data/record.ts";
-import type { Scores, TaskName } from "../tasks/task.ts";
+import type { ScoresFile } from "../eval/score.ts";
+import type { TaskName } from "../tasks/task.ts";
 import type { RunEvent } from "../train/events.ts";
 
 export interface App {
@@ -66,33 +68,8 @@ export interface RunPlan {
   readonly stages: readonly StagePlan[];
 }
 
-export interface StagePlan {
-  readonly stage: string;
-  readonly steps: number;
-  readonly rows: number;
-  /** Share of row positions without a token. */
-  readonly paddingShare: number;
-  readonly tasks: readonly { readonly task: TaskName; readonly samples: number; readonly supervisedTokens: number }[];
-  /** Samples left out, by reason. */
-  readonly drops: Readonly<Record<string, number>>;
-  readonly trainableParameters: number;
-  readonly totalParameters: number;
-}
-
-/** `eval/<task>.scores.json`. */
-export interface TaskScores extends Omit<Scores, "confusion"> {
-  readonly task: TaskName;
-  readonly split: Split;
-  readonly n: number;
-  readonly decode: string;
-  readonly protocol: string;
-  readonly baselines: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly checkpoint: string;
-  readonly seconds: number;
-}
-
 export type EvalEvent =
   | { readonly kind: "evaluation-start"; readonly backend: string; readonly device: string; readonly checkpoint: string; readonly split: Split }
   | { readonly kind: "evaluation-progress"; readonly task: TaskName; readonly done: number; readonly total: number }
-  | { readonly kind: "scores"; readonly scores: TaskScores }
+  | { readonly kind: "scores"; readonly scores: ScoresFile }
   | { readonly kind: "warning"; readonly message: string };

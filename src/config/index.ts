@@ -2,5 +2,4 @@
 export * from "./schema.ts";
 export { loadConfig, type ConfigOrigins, type LoadedConfig, type LoadOptions } from "./load.ts";
 export { describeConfig, explainSetting, idleSettings, type DescribedValue, type ExplainedSetting } from "./describe.ts";
-export { selectStages } from "./select-stages.ts";
 export { flagOverride, type Override } from "./set.ts";

@@ -1,7 +1,6 @@
 /** @file `m2se demo`: the main job in one command. */
 import { join } from "node:path";
 import { Command } from "commander";
-import { selectStages } from "../../config/index.ts";
 import { TASK_NAMES } from "../../tasks/task.ts";
 import type { CommandContext, Launch } from "../context.ts";
 import { renderDuration } from "../render/numbers.ts";
@@ -32,7 +31,7 @@ export async function runDemo({ config: file = DEFAULT_CONFIG, runDir, resume = 
   const started = Date.now();
   const { config } = await loadRunConfig({ config: file, ...flags }, context);
   const folder = runFolder(runDir, config.name, context.workingDirectory);
-  await trainStages({ config, stages: selectStages(config, "all"), runDir: folder, resume }, context);
+  await trainStages({ config, stages: config.stages.map(({ name }) => name), runDir: folder, resume }, context);
   if (context.signal.aborted) return;
   await evaluateTasks({ source: { runDir: folder }, tasks: TASK_NAMES }, context);
   context.output.human(`done in ${renderDuration(Date.now() - started)}; the run is in ${folder}`);

@@ -5,7 +5,8 @@ import type { BackendName, InputModality } from "../../config/index.ts";
 import { UserError } from "../../core/errors.ts";
 import { SPLITS, type Split } from "../../data/record.ts";
 import type { TaskName } from "../../tasks/task.ts";
-import type { EvalEvent, EvalOptions, TaskScores } from "../app.ts";
+import type { ScoresFile } from "../../eval/score.ts";
+import type { EvalEvent, EvalOptions } from "../app.ts";
 import type { CommandContext, Launch } from "../context.ts";
 import { renderScores } from "../render/scores.ts";
 import { backendOption } from "./run-config.ts";
@@ -49,9 +50,9 @@ function sourceOf({ runDir, checkpoint }: { readonly runDir: string | undefined;
 }
 
 /** Runs the evaluation, tells its progress and prints the table at the end. */
-export async function evaluateTasks(options: Omit<EvalOptions, "signal">, { output, logger, signal, loadApp }: CommandContext): Promise<readonly TaskScores[]> {
+export async function evaluateTasks(options: Omit<EvalOptions, "signal">, { output, logger, signal, loadApp }: CommandContext): Promise<readonly ScoresFile[]> {
   const { evalRun } = await loadApp();
-  const all: TaskScores[] = [];
+  const all: ScoresFile[] = [];
   for await (const event of evalRun({ ...options, signal })) {
     logger.debug(event);
     output.json(event);

@@ -1,6 +1,6 @@
 /** @file `m2se plan`. */
 import { Command } from "commander";
-import { selectStages } from "../../config/index.ts";
+import { selectStages } from "../../curriculum/stage.ts";
 import type { CommandContext, Launch } from "../context.ts";
 import { renderPlan } from "../render/plan.ts";
 import { ensureDataset } from "./dataset.ts";
@@ -19,7 +19,7 @@ export function planCommand(launch: Launch): Command {
 /** Prints the plan of the chosen stages. */
 export async function runPlan({ stage = "all", ...flags }: PlanFlags, context: CommandContext): Promise<void> {
   const { config } = await loadRunConfig(flags, context);
-  const stages = selectStages(config, stage);
+  const stages = selectStages(config.stages, stage).map(({ name }) => name);
   await ensureDataset(config, context);
   const { planRun } = await context.loadApp();
   const plan = await planRun({ config, stages, signal: context.signal });

@@ -1,6 +1,7 @@
 /** @file `m2se train`. */
 import { Command } from "commander";
-import { selectStages, type RunConfig } from "../../config/index.ts";
+import type { RunConfig } from "../../config/index.ts";
+import { selectStages } from "../../curriculum/stage.ts";
 import type { CommandContext, Launch } from "../context.ts";
 import { renderEvent, renderStep } from "../render/events.ts";
 import { updatePace, type Pace } from "../render/pace.ts";
@@ -24,7 +25,7 @@ export function trainCommand(launch: Launch): Command {
 /** Trains the chosen stages of the flags' config. */
 export async function runTrain({ stage, runDir, resume = false, ...flags }: TrainFlags, context: CommandContext): Promise<void> {
   const { config } = await loadRunConfig(flags, context);
-  const stages = selectStages(config, stage);
+  const stages = selectStages(config.stages, stage).map(({ name }) => name);
   await trainStages({ config, stages, runDir: runFolder(runDir, config.name, context.workingDirectory), resume }, context);
 }
 

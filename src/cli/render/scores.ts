@@ -1,10 +1,10 @@
 /** @file Scores as a table, with what needs no model beside them. */
-import type { TaskScores } from "../app.ts";
+import type { ScoresFile } from "../../eval/score.ts";
 import { renderCount, renderScore } from "./numbers.ts";
 import { renderTable } from "./table.ts";
 
 /** A row per metric; every baseline's value of the same metric stands beside the score. */
-export function renderScores(all: readonly TaskScores[]): string {
+export function renderScores(all: readonly ScoresFile[]): string {
   const rows = all.flatMap((scores) =>
     Object.entries(scores.metrics).map(([metric, value], index) => [
       index === 0 ? scores.task : "",
@@ -19,7 +19,7 @@ export function renderScores(all: readonly TaskScores[]): string {
   return [table, ...failures].join("\n");
 }
 
-function renderBaselines({ baselines }: TaskScores, metric: string): string {
+function renderBaselines({ baselines }: ScoresFile, metric: string): string {
   return Object.entries(baselines)
     .flatMap(([name, metrics]) => (metrics[metric] === undefined ? [] : [`${name} ${renderScore(metrics[metric])}`]))
     .join(", ");
