@@ -11,7 +11,7 @@ export function features(identity: Identity, pose: Pose): string {
 type Units = (unit: string) => number;
 
 const INK = "#2a1a14";
-const WRINKLE = `fill="none" stroke="${INK}" stroke-opacity="0.75"`;
+const WRINKLE = `fill="none" stroke="${INK}" stroke-opacity="0.9"`;
 const EYE_X = 19;
 const EYE_Y = 47;
 const GLASSES = [-1, 1].map((side) => `<circle cx="${50 + side * EYE_X}" cy="${EYE_Y + 1}" r="14.5" fill="none" stroke="#333" stroke-width="1.2"/>`).join("") + `<path d="M45.5 45 H54.5" stroke="#333" stroke-width="1.2"/>`;
@@ -31,9 +31,9 @@ function brow(side: number, au: Units): string {
 function forehead(au: Units): string {
   const [inner, outer, furrow] = [au("AU01"), au("AU02"), au("AU04")];
   return [
-    inner > 0 ? path("M41 17 Q50 14.5 59 17", `${WRINKLE} stroke-width="${n(1.8 * inner)}"`) : "",
-    outer > 0 ? [-1, 1].map((side) => path(`M${50 + side * 20} 16 Q${50 + side * 28} 14 ${50 + side * 34} 21`, `${WRINKLE} stroke-width="${n(1.8 * outer)}"`)).join("") : "",
-    furrow > 0 ? [-1, 1].map((side) => path(`M${50 + side * 2.6} 30 L${50 + side * 2} 42`, `${WRINKLE} stroke-width="${n(2.4 * furrow)}"`)).join("") : "",
+    inner > 0 ? path("M41 17 Q50 14.5 59 17", `${WRINKLE} stroke-width="${n(2.4 * inner)}"`) : "",
+    outer > 0 ? [-1, 1].map((side) => path(`M${50 + side * 20} 16 Q${50 + side * 28} 14 ${50 + side * 34} 21`, `${WRINKLE} stroke-width="${n(2.4 * outer)}"`)).join("") : "",
+    furrow > 0 ? [-1, 1].map((side) => path(`M${50 + side * 2.6} 30 L${50 + side * 2} 42`, `${WRINKLE} stroke-width="${n(2.8 * furrow)}"`)).join("") : "",
   ].join("");
 }
 
@@ -51,7 +51,7 @@ function eye({ side, identity, au, blink }: { side: number; identity: Identity; 
     path(shape, `fill="#fff" stroke="${INK}" stroke-width="1.6"`),
     `<circle cx="${cx}" cy="${n(irisY)}" r="${n(radius)}" fill="${identity.iris}"/>`,
     `<circle cx="${cx}" cy="${n(irisY)}" r="${n(radius * 0.5)}" fill="#000"/>`,
-    au("AU07") > 0 ? path(`M${left} ${n(EYE_Y + 5)} L${right} ${n(EYE_Y + 5)}`, `${WRINKLE} stroke-width="${n(2.2 * au("AU07"))}"`) : "",
+    au("AU07") > 0 ? path(`M${left} ${n(EYE_Y + 5)} L${right} ${n(EYE_Y + 5)}`, `${WRINKLE} stroke-width="${n(2.8 * au("AU07"))}"`) : "",
   ].join("");
 }
 
@@ -64,8 +64,8 @@ function cheeks(au: Units): string {
       const x = 50 + side * 34;
       return [
         `<ellipse cx="${50 + side * 24}" cy="62" rx="9" ry="6.5" fill="#d8432f" fill-opacity="${n(0.45 * raised)}"/>`,
-        path(`M${50 + side * 10} 57 Q${50 + side * 20} 51 ${50 + side * 31} 56`, `${WRINKLE} stroke-width="${n(1.8 * raised)}"`),
-        [-5, 0, 5].map((dy) => path(`M${x} ${46 + dy * 0.4} L${x + side * 5} ${46 + dy}`, `${WRINKLE} stroke-width="${n(1.3 * raised)}"`)).join(""),
+        path(`M${50 + side * 10} 57 Q${50 + side * 20} 51 ${50 + side * 31} 56`, `${WRINKLE} stroke-width="${n(2.4 * raised)}"`),
+        [-5, 0, 5].map((dy) => path(`M${x} ${46 + dy * 0.4} L${x + side * 5} ${46 + dy}`, `${WRINKLE} stroke-width="${n(1.7 * raised)}"`)).join(""),
       ].join("");
     })
     .join("");
@@ -78,8 +78,8 @@ function nose(au: Units): string {
   const flare = 6 + 2.5 * wrinkled;
   const rest = path(`M47 50 L46 ${n(tip - 5)} Q${n(50 - flare - 1)} ${n(tip)} ${n(50 - flare + 3)} ${n(tip + 1)} Q50 ${n(tip + 3)} ${n(50 + flare - 3)} ${n(tip + 1)} Q${n(50 + flare + 1)} ${n(tip)} 54 ${n(tip - 5)}`, `fill="none" stroke="${INK}" stroke-opacity="0.6" stroke-width="1.5"`);
   if (wrinkled === 0) return rest;
-  const lines = [46, 50.5, 55].map((y) => path(`M43.5 ${y + 2} Q50 ${y - 2.5} 56.5 ${y + 2}`, `${WRINKLE} stroke-width="${n(2 * wrinkled)}"`)).join("");
-  const folds = [-1, 1].map((side) => path(`M${50 + side * 10} ${n(tip - 4)} Q${50 + side * 17} ${n(tip)} ${50 + side * 17} ${n(tip + 8)}`, `${WRINKLE} stroke-width="${n(2 * wrinkled)}"`)).join("");
+  const lines = [46, 50.5, 55].map((y) => path(`M43.5 ${y + 2} Q50 ${y - 2.5} 56.5 ${y + 2}`, `${WRINKLE} stroke-width="${n(2.4 * wrinkled)}"`)).join("");
+  const folds = [-1, 1].map((side) => path(`M${50 + side * 10} ${n(tip - 4)} Q${50 + side * 17} ${n(tip)} ${50 + side * 17} ${n(tip + 8)}`, `${WRINKLE} stroke-width="${n(2.4 * wrinkled)}"`)).join("");
   return rest + lines + folds;
 }
 
@@ -114,10 +114,10 @@ function folds({ smile, droop, stretch, press, half, corner, y }: { smile: numbe
   return [-1, 1]
     .map((side) =>
       [
-        smile > 0 ? path(`M${50 + side * 13} 65 Q${n(50 + side * (half + 7))} 70 ${n(50 + side * (half + 5))} ${n(corner + 8)}`, `${WRINKLE} stroke-width="${n(1.8 * smile)}"`) : "",
-        droop > 0 ? path(`M${n(50 + side * (half + 2))} ${n(corner)} L${n(50 + side * (half + 5))} ${n(corner + 7)}`, `${WRINKLE} stroke-width="${n(2.4 * droop)}"`) : "",
-        stretch > 0 ? path(`M${n(50 + side * (half + 4))} ${n(y - 8)} Q${n(50 + side * (half + 8))} ${n(y)} ${n(50 + side * (half + 4))} ${n(y + 9)}`, `${WRINKLE} stroke-width="${n(2.2 * stretch)}"`) : "",
-        press > 0 ? [2, 6].map((x) => path(`M${50 + side * x} ${n(y - 8)} V${n(y - 4)} M${50 + side * x} ${n(y + 4)} V${n(y + 8)}`, `${WRINKLE} stroke-width="${n(1.6 * press)}"`)).join("") : "",
+        smile > 0 ? path(`M${50 + side * 13} 65 Q${n(50 + side * (half + 7))} 70 ${n(50 + side * (half + 5))} ${n(corner + 8)}`, `${WRINKLE} stroke-width="${n(2.2 * smile)}"`) : "",
+        droop > 0 ? path(`M${n(50 + side * (half + 2))} ${n(corner)} L${n(50 + side * (half + 5))} ${n(corner + 7)}`, `${WRINKLE} stroke-width="${n(3 * droop)}"`) : "",
+        stretch > 0 ? path(`M${n(50 + side * (half + 4))} ${n(y - 8)} Q${n(50 + side * (half + 8))} ${n(y)} ${n(50 + side * (half + 4))} ${n(y + 9)}`, `${WRINKLE} stroke-width="${n(2.8 * stretch)}"`) : "",
+        press > 0 ? [2, 6].map((x) => path(`M${50 + side * x} ${n(y - 8)} V${n(y - 4)} M${50 + side * x} ${n(y + 4)} V${n(y + 8)}`, `${WRINKLE} stroke-width="${n(2.1 * press)}"`)).join("") : "",
       ].join(""),
     )
     .join("");
@@ -127,8 +127,8 @@ function folds({ smile, droop, stretch, press, half, corner, y }: { smile: numbe
 function chin(au: Units): string {
   const raised = au("AU17");
   if (raised === 0) return "";
-  const arc = path("M38 95 Q38 86 50 86 Q62 86 62 95", `${WRINKLE} stroke-width="${n(2.6 * raised)}"`);
-  return arc + [44, 50, 56].map((x) => `<circle cx="${x}" cy="91.5" r="${n(1.5 * raised)}" fill="${INK}" fill-opacity="0.75"/>`).join("");
+  const arc = path("M38 95 Q38 86 50 86 Q62 86 62 95", `${WRINKLE} stroke-width="${n(3.2 * raised)}"`);
+  return arc + [44, 50, 56].map((x) => `<circle cx="${x}" cy="91.5" r="${n(1.9 * raised)}" fill="${INK}" fill-opacity="0.9"/>`).join("");
 }
 
 function path(d: string, style: string): string {

@@ -33,11 +33,11 @@ export function isEmotional(kind: TurnKind): boolean {
 
 /** Chosen so that of all pairs about 40 % are the turn itself, 30 % reach further back than one turn, 20 % one turn back, 10 % one turn ahead. */
 const SHAPES: Readonly<Record<number, readonly string[]>> = {
-  2: ["S1 R1", "A1 E1", "E1 R1", "S1 R1", "E1 R1", "A1 S1"],
+  2: ["S1 R1", "A1 E1", "E1 R1", "S1 R1", "S1 S2", "A1 S1"],
   3: ["S1 S2 R1", "E1 S2 R1", "S1 R1 R1", "A1 E1 R1", "E1 R1 R1", "S1 N R1"],
-  4: ["S1 S2 R1 R2", "E1 R1 S2 R1", "N A1 E1 R1", "S1 S2 N R12", "S1 A2 S2 R1", "S1 R1 S2 R2", "E1 R1 S2 R2"],
-  5: ["S1 R1 S2 R1 R2", "A1 S1 R1 N R1", "S1 N S2 R1 R12", "E1 S2 R2 R1 R1", "S1 R1 R1 A2 E2", "N S1 R1 S2 R1", "S1 A2 S2 R2 R1"],
-  6: ["S1 S2 R1 R2 A3 E3", "N A1 S1 S2 R2 R1", "S1 S2 R2 N R1 R12", "E1 R1 R1 S2 R2 R2", "S1 R1 S2 N R2 R1", "E1 S2 R1 A3 E3 R2"],
+  4: ["S1 S2 R1 R2", "E1 R1 S2 R1", "N A1 S1 R1", "S1 S2 N R12", "S1 A2 S2 R1", "S1 R1 S2 R2", "E1 R1 S2 R2"],
+  5: ["S1 R1 S2 R1 R2", "A1 S1 R1 N R1", "S1 N S2 R1 R12", "S1 S2 R2 R1 R1", "S1 R1 R1 A2 E2", "N S1 R1 S2 R1", "S1 A2 S2 R2 R1"],
+  6: ["S1 S2 R1 R2 A3 E3", "N A1 S1 S2 R2 R1", "S1 S2 R2 N R1 R12", "E1 R1 R1 S2 R2 S3", "S1 R1 S2 N R2 R1", "E1 S2 R1 A3 S3 R2"],
 };
 
 function parseShape(shape: string): readonly Turn[] {
