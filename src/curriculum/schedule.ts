@@ -2,7 +2,8 @@
  * @file StageSchedule: which trees share a row in which step. A pure function of its input, and any step can be built on
  * its own, so a resumed run goes on at step k without replaying what came before.
  */
-import { invariant } from "../core/errors.ts";
+import { invariant, UserError } from "../core/errors.ts";
+import type { Problem } from "../core/errors.ts";
 import type { EncodedSample } from "../text/encoded-sample.ts";
 import { buildBatch } from "./batch.ts";
 import type { Batch } from "./batch.ts";
@@ -48,7 +49,11 @@ export interface StageSchedule {
   readonly tooLong: readonly TooLong[];
 }
 
-/** Draws and packs every epoch of a stage. */
+/**
+ * Draws and packs every epoch of a stage.
+ *
+ * @throws UserError (DataError) when nothing is left to train on.
+ */
 export function scheduleStage({ stage, seed, samples, mixture, budget }: StageInput): StageSchedule {
   const wanted = samples.filter(({ task }) => (mixture[task] ?? 0) > 0);
   const { fitting, tooLong } = splitByLength(wanted, budget.rowTokens);
@@ -58,6 +63,7 @@ export function scheduleStage({ stage, seed, samples, mixture, budget }: StageIn
     return { samples: drawn, rows, steps: Math.ceil(rows.length / rowsPerStep(budget)) };
   });
   const steps = epochs.reduce((sum, epoch) => sum + epoch.steps, 0);
+  if (steps === 0) throw new UserError(nothingToTrain(stage, { mixture, wanted: wanted.length, tooLong: tooLong.length }));
   return { budget, epochs, steps: Math.min(steps, budget.maxSteps ?? steps), tooLong };
 }
 
@@ -86,6 +92,15 @@ export function stepTrees(schedule: StageSchedule, step: number): readonly (read
   const { epoch, index } = locateStep(schedule, step);
   const size = rowsPerStep(schedule.budget);
   return schedule.epochs[epoch]?.rows.slice(index * size, (index + 1) * size) ?? [];
+}
+
+function nothingToTrain(stage: string, { mixture, wanted, tooLong }: { readonly mixture: Mixture; readonly wanted: number; readonly tooLong: number }): Problem {
+  return {
+    kind: "DataError",
+    where: `stages.${stage}`,
+    what: `no sample to train on: ${wanted} in the training split for ${Object.keys(mixture).join(", ")}, ${tooLong} of them longer than a row`,
+    hint: "Check the labels in train.jsonl, raise the levels of the mixture or budget.rowTokens",
+  };
 }
 
 const rowsPerStep = ({ rowsPerBatch, accumulation }: StageBudget): number => rowsPerBatch * accumulation;

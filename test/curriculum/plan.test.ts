@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { planStage } from "../../src/curriculum/plan.ts";
+import { scheduleStage, stepBatches } from "../../src/curriculum/schedule.ts";
+import type { StageInput } from "../../src/curriculum/schedule.ts";
+import { randomSamples, toySample } from "./toy-samples.ts";
+
+const context = { drops: {}, trainableParameters: 10, totalParameters: 100 };
+
+test("a plan of four samples, by hand", () => {
+  const slot = { modality: "video", position: 0, count: 1, offset: 0 } as const;
+  const samples = [
+    toySample({ id: "A:msa", task: "msa", prefixKey: "A", prefix: [1, 2, 3, 4], branch: [5, 6, 7], answer: 2, slots: [{ ...slot, clip: "A" }] }),
+    toySample({ id: "A:erc", task: "erc", prefixKey: "A", prefix: [1, 2, 3, 4], branch: [8, 9], answer: 1, slots: [{ ...slot, clip: "A" }] }),
+    toySample({ id: "B:erc", task: "erc", prefixKey: "B", prefix: [1, 2], branch: [8, 9, 9, 9], answer: 2, slots: [{ ...slot, clip: "B" }] }),
+    toySample({ id: "C:erc", task: "erc", prefixKey: "C", prefix: Array<number>(20).fill(1), branch: [8, 9] }),
+    toySample({ id: "B:fer", task: "fer", prefixKey: "B", prefix: [1, 2], branch: [8, 9] }),
+  ];
+  const budget = { epochs: 2, rowTokens: 10, rowsPerBatch: 1, accumulation: 2 };
+
+  const plan = planStage({ stage: "one", seed: 1, samples, mixture: { msa: 1, erc: 1 }, budget }, { ...context, drops: { "unreadable media": 3 } });
+
+  // Per epoch: tree A 4+3+2 = 9, tree B 2+4 = 6, so two rows of 10; without sharing 7+6+6 = 19 tokens.
+  expect(plan).toEqual({
+    stage: "one",
+    tasks: {
+      msa: { level: 1, available: 1, samples: 2, supervisedTokens: 4, meanTokens: 7, meanAnswerTokens: 2 },
+      erc: { level: 1, available: 3, samples: 4, supervisedTokens: 6, meanTokens: 6, meanAnswerTokens: 1.5 },
+    },
+    epochs: 2,
+    steps: 2,
+    rows: 4,
+    rowTokens: 10,
+    rowsPerStep: 2,
+    supervisedTokens: 10,
+    packedTokens: 30,
+    unpackedTokens: 38,
+    sharingSaves: 8 / 38,
+    paddingShare: 10 / 40,
+    meanTreesPerRow: 1,
+    heaviestRow: { supervisedTokens: 3, usedTokens: 9, clips: 1 },
+    drops: { "unreadable media": 3, "longer than a row": 1 },
+    trainableParameters: 10,
+    totalParameters: 100,
+  });
+});
+
+test("the plan counts exactly what the steps hold, with maxSteps too", () => {
+  for (const maxSteps of [undefined, 3]) {
+    const input: StageInput = { stage: "one", seed: 3, samples: randomSamples(9, 80), mixture: { msa: 0.8, erc: 0.3, eri: 0.6 }, budget: { epochs: 1.5, maxSteps, rowTokens: 64, rowsPerBatch: 2, accumulation: 2 } };
+    const schedule = scheduleStage(input);
+    const batches = Array.from({ length: schedule.steps }, (_, i) => stepBatches(schedule, i + 1, { videoTokens: 0, audioTokens: 0 })).flat();
+    const rows = batches.flatMap((batch) => batch.rows);
+
+    const plan = planStage(input, context);
+
+    expect(plan.steps).toBe(maxSteps ?? schedule.steps);
+    expect(plan.steps).toBeGreaterThanOrEqual(3);
+    expect(plan.rows).toBe(rows.length);
+    expect(plan.packedTokens).toBe(rows.reduce((sum, { usedTokens }) => sum + usedTokens, 0));
+    expect(plan.supervisedTokens).toBe(batches.reduce((sum, { supervisedTokens }) => sum + supervisedTokens, 0));
+    expect(plan.heaviestRow.supervisedTokens).toBe(Math.max(...rows.map(({ supervisedTokens }) => supervisedTokens)));
+    expect(Object.values(plan.tasks).reduce((sum, { samples }) => sum + samples, 0)).toBe(rows.flatMap(({ segments }) => segments).filter(({ sampleId }) => sampleId !== undefined).length);
+    expect(plan.sharingSaves).toBeGreaterThan(0.05);
+  }
+});
