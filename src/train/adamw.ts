@@ -81,7 +81,7 @@ export function adamwStep(parameter: Float32Array, gradient: Float32Array, { fir
 
 /** Matrices and convolution kernels decay; biases, norms, layer scales, class token and learned positions do not (as in HF Trainer). */
 export function decaysMatrices(name: string, shape: readonly number[]): boolean {
-  return name.endsWith(".weight") && shape.length >= 2;
+  return name.endsWith(".weight") && shape.length >= 2 && !name.endsWith("embed_positions.weight");
 }
 
 function nextMoments(state: AdamWState, name: string, size: number): Moments {

@@ -15,7 +15,8 @@ export interface Schedule {
  * last is one step short of the floor.
  */
 export function learningRateFactor({ kind, warmup, floor }: Schedule, step: number, totalSteps: number): number {
-  const warmupSteps = Math.ceil(warmup * totalSteps);
+  // Less a rounding error: 0.07 of 100 steps is 7, not 8.
+  const warmupSteps = Math.ceil(warmup * totalSteps - 1e-9);
   if (step <= warmupSteps) return step / warmupSteps;
   if (kind === "constant") return 1;
   const progress = (step - 1 - warmupSteps) / (totalSteps - warmupSteps);

@@ -1,0 +1,32 @@
+import { tensor, type Tensor } from "@tensorflow/tfjs-core";
+import { expect, test } from "vitest";
+import { clipGradients } from "../../src/train/clip-gradients.ts";
+import { emptyStore } from "../model/toy-model.ts";
+
+async function gradients(values: Record<string, number[]>): Promise<Map<string, Tensor>> {
+  await emptyStore();
+  return new Map(Object.entries(values).map(([name, numbers]) => [name, tensor(numbers)]));
+}
+
+test("the norm is taken over all gradients together and brought down to the limit", async () => {
+  const threeFour = await gradients({ a: [3], b: [0, 4] });
+
+  const clipped = clipGradients(threeFour, { maxNorm: 1 });
+
+  // 3-4-5 triangle: 5, and 1 / 5.
+  expect(clipped).toMatchObject({ kind: "finite", norm: 5 });
+  expect(clipped.kind === "finite" && clipped.factor).toBeCloseTo(0.2, 6);
+});
+
+test("a norm below the limit is left alone, and a scale is applied before the norm is taken", async () => {
+  const threeFour = await gradients({ a: [3, 4] });
+
+  expect(clipGradients(threeFour, { maxNorm: 10 })).toEqual({ kind: "finite", norm: 5, factor: 1 });
+  expect(clipGradients(threeFour, { maxNorm: 1, scale: 0.1 })).toEqual({ kind: "finite", norm: 0.5, factor: 1 });
+  expect(clipGradients(await gradients({ a: [0, 0] }), { maxNorm: 1 })).toEqual({ kind: "finite", norm: 0, factor: 1 });
+});
+
+test("NaN and infinity are reported with the parameters' names", async () => {
+  expect(clipGradients(await gradients({ a: [1], b: [NaN, 1], c: [Infinity] }), { maxNorm: 1 })).toEqual({ kind: "non-finite", names: ["b", "c"] });
+  expect(clipGradients(await gradients({ a: [1] }), { maxNorm: 1, scale: Infinity })).toEqual({ kind: "non-finite", names: [] });
+});
