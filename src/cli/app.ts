@@ -7,12 +7,12 @@ import type { TaskName } from "../tasks/task.ts";
 import type { RunEvent } from "../train/events.ts";
 
 export interface App {
-  renderSyntheticDataset(options: SyntheticOptions): Promise<unknown>;
-  planRun(options: PlanOptions): Promise<RunPlan>;
+  readonly renderSyntheticDataset: (options: SyntheticOptions) => Promise<unknown>;
+  readonly planRun: (options: PlanOptions) => Promise<RunPlan>;
   /** Ends after an `interrupted` event when the signal fires; the checkpoint is saved by then. */
-  trainRun(options: TrainOptions): AsyncIterable<RunEvent>;
-  evalRun(options: EvalOptions): AsyncIterable<EvalEvent>;
-  predictRun(options: PredictOptions): Promise<readonly Answer[]>;
+  readonly trainRun: (options: TrainOptions) => AsyncIterable<RunEvent>;
+  readonly evalRun: (options: EvalOptions) => AsyncIterable<EvalEvent>;
+  readonly predictRun: (options: PredictOptions) => Promise<readonly Answer[]>;
 }
 
 export interface SyntheticOptions {

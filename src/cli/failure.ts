@@ -1,4 +1,5 @@
 /** @file What is said about a command that failed, and with which exit code it ends. */
+import { inspect } from "node:util";
 import { CommanderError } from "commander";
 import { UserError } from "../core/errors.ts";
 import { describeSystemError } from "../core/files.ts";
@@ -22,11 +23,10 @@ export function describeFailure(thrown: unknown, { stopped }: { readonly stopped
   }
   if (error instanceof CommanderError) return usageFailure(error);
   if (stopped && isAbort(error)) return { exitCode: 0 };
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
     exitCode: 1,
-    text: `${stack}${causes(error)}\nThis is a bug in m2se: please report it with the command line and the text above.`,
-    json: { kind: "error", exitCode: 1, message: error instanceof Error ? error.message : String(error) },
+    text: `${stackOf(error)}${causes(error)}\nThis is a bug in m2se: please report it with the command line and the text above.`,
+    json: { kind: "error", exitCode: 1, message: error instanceof Error ? error.message : inspect(error) },
   };
 }
 
@@ -49,6 +49,9 @@ function isAbort(error: unknown): boolean {
 
 function causes(error: unknown): string {
   if (!(error instanceof Error) || error.cause === undefined) return "";
-  const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause);
-  return `\ncaused by ${cause}${causes(error.cause)}`;
+  return `\ncaused by ${stackOf(error.cause)}${causes(error.cause)}`;
+}
+
+function stackOf(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : inspect(thrown);
 }

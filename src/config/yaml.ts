@@ -81,7 +81,8 @@ function keyText(key: ParsedNode): string {
   return isScalar(key) ? String(key.value) : String(key);
 }
 
+/** Values of rarer tags (`!!binary`, big integers) count as the text they were written as. */
 function scalarValue(node: YamlScalar): Scalar {
   const { value } = node;
-  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value === null ? value : String(value);
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value === null ? value : (node.source ?? "");
 }

@@ -6,15 +6,15 @@
 /** A stream of numbers that belongs to one key, e.g. `rng(seed, "mixture", stage, epoch, clipId)`. */
 export interface Rng {
   /** Uniform in [0, 1). */
-  uniform(): number;
+  readonly uniform: () => number;
   /** Uniform integer in [0, bound). */
-  integer(bound: number): number;
+  readonly integer: (bound: number) => number;
   /** Standard normal. */
-  normal(): number;
+  readonly normal: () => number;
   /** One element; the list must not be empty. */
-  pick<T>(items: readonly T[]): T;
+  readonly pick: <T>(items: readonly T[]) => T;
   /** A new array in random order. */
-  shuffle<T>(items: readonly T[]): T[];
+  readonly shuffle: <T>(items: readonly T[]) => T[];
 }
 
 /** The stream of a key; equal keys give equal streams on every machine. */
