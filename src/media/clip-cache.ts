@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
-import { writeFileAtomic } from "../core/files.ts";
+import { describeSystemError, writeFileAtomic } from "../core/files.ts";
 import { sha256 } from "../core/hash.ts";
 import type { Clip } from "./clip.ts";
 import { isImageName, listFrames } from "./images.ts";
@@ -45,7 +45,7 @@ export async function clipKey({ video, audio, spec, modalities, signal }: LoadCl
 export async function readCachedClip(folder: string, key: string): Promise<Clip | "absent" | "corrupt"> {
   const content = await readFile(entryPath(folder, key)).catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
+    throw describeSystemError(error, folder);
   });
   if (content === undefined) return "absent";
   return parseEntry(content, key) ?? "corrupt";

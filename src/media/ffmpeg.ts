@@ -27,7 +27,8 @@ export function argumentsOf(command: FfmpegCommand): string[] {
  * Runs ffmpeg; the result is what it wrote to its error output (warnings).
  *
  * Pipes are named by file descriptor: with `pipes: { 0: picture, 3: sound, 1: result }` and the arguments
- * `-i pipe:0 -i pipe:3 ... pipe:1`, two inputs are fed and one output is read at the same time. mp4 to a pipe needs
+ * `-i pipe:0 -i pipe:3 ... pipe:1`, two inputs are fed and one output is read at the same time. With several inputs put
+ * `-thread_queue_size 512` before each: ffmpeg sleeps 10 ms whenever its queue of 8 packets is empty. mp4 to a pipe needs
  * `-movflags frag_keyframe+empty_moov`; an mp4 with its index in front is written to a file path instead.
  *
  * @throws as `runProgram`, and a UserError (SystemError) when no ffmpeg is found.

@@ -46,7 +46,7 @@ export function explainStderr(stderr: string): string {
 }
 
 const REASONS: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
-  { pattern: /moov atom not found/, reason: "the mp4 is cut off or damaged: its index is missing (moov atom not found)" },
+  { pattern: /moov atom not found/, reason: "it is no mp4, or its end is cut off: the index is missing (moov atom not found)" },
   { pattern: /not (?:on|in) whitelist/i, reason: "its content is of a kind that is not accepted: playlists and other formats that open further files or addresses are refused" },
   { pattern: /does not contain any stream|matches no streams/, reason: "it has no such stream" },
   { pattern: /Invalid data found when processing input/, reason: "it is not a video or sound file, or it is damaged (invalid data found)" },

@@ -136,7 +136,7 @@ function describeVideo(
 }
 
 /** Formats whose header states the exact length; elsewhere the duration is an estimate or read from the end itself. */
-const EXACT_DURATION = /^(mov|matroska|wav|w64|flac|avi|aiff)/;
+const EXACT_DURATION = /^(mov|matroska|flac|avi)/;
 
 /** A cut-off file decodes without an error; only its own header tells that the rest is missing. */
 function refuseCutOff(path: string, { packets, streams, format }: ProbeOutput): void {

@@ -90,10 +90,13 @@ function stdioFor(pipes: ProgramRun["pipes"]): ("ignore" | "pipe")[] {
   return Array.from({ length }, (_, fd) => (fd === 2 || pipes[fd] !== undefined ? "pipe" : "ignore"));
 }
 
-/** FFREPORT would make ffmpeg write a log file into the current folder. */
+/**
+ * Without FFREPORT, which would make ffmpeg write a log file into the current folder. GCONV_PATH leads nowhere because
+ * static builds crash when they load the system's character set modules (ffprobe on every transport stream).
+ */
 function environment(): NodeJS.ProcessEnv {
   const { FFREPORT: _, ...rest } = process.env;
-  return rest;
+  return { ...rest, GCONV_PATH: "/nonexistent" };
 }
 
 function connectPipes(
