@@ -31,11 +31,12 @@ export function fieldName(path: readonly PropertyKey[]): string {
   return path.reduce<string>((name, key) => (typeof key === "number" ? `${name}[${key}]` : name === "" ? String(key) : `${name}.${String(key)}`), "");
 }
 
-/** Every field of the format, for "did you mean". */
+/** Every field of the manifests and of dataset.json, for "did you mean". */
 const FIELD_NAMES: readonly string[] = [
   ...Object.keys(recordSchema.shape),
   ...Object.keys(utteranceSchema.shape),
   ...["video", "audio", "score", "polarity", "unit", "intensity", "emotionUtterance", "causeUtterance"],
+  ...["name", "seed", "counts", "records"],
 ];
 
 function ownerName(root: unknown): string {

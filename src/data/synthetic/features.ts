@@ -97,7 +97,9 @@ function mouth(au: Units, talk: number): string {
   const lips = 3.4 - 1.4 * press - 0.8 * stretch;
   const shape = `M${left} ${n(corner)} Q50 ${n(upper * 2 - corner)} ${right} ${n(corner)} Q50 ${n(lower * 2 - corner)} ${left} ${n(corner)}Z`;
   return [
-    path(shape, `fill="#5a0f14" stroke="#a8323a" stroke-width="${n(lips)}"`),
+    // The dark rim keeps the lips apart from dark skin, whose grey is that of red.
+    path(shape, `fill="none" stroke="${INK}" stroke-width="${n(lips + 2.4)}"`),
+    path(shape, `fill="#5a0f14" stroke="#c8404a" stroke-width="${n(lips)}"`),
     part > 0.05 ? teeth({ half, corner, upper, depth: Math.min(5, opening * 0.8) * part }) : "",
     folds({ smile, droop, stretch, press, half, corner, y }),
   ].join("");
