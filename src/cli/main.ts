@@ -17,8 +17,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 }
 
 async function loadApp(): Promise<App> {
-  const [{ planRun, trainRun, evalRun, predictRun }, { renderSyntheticDataset }] = await Promise.all([import("../app/run.ts"), import("../data/synthetic/index.ts")]);
-  return { planRun, trainRun, evalRun, predictRun, renderSyntheticDataset };
+  return import("../app/index.ts");
 }
 
 function fail(error: unknown): number {

@@ -1,0 +1,46 @@
+/** @file The clips that samples look at, decoded, with the user's policy for bad ones. */
+import { UserError } from "../core/errors.ts";
+import type { Utterance } from "../data/record.ts";
+import type { Clip } from "../media/clip.ts";
+import { loadClips } from "../media/load-clips.ts";
+import type { Sample } from "../tasks/task.ts";
+import type { Experiment } from "./experiment.ts";
+
+export interface LoadedSamples {
+  readonly samples: readonly Sample[];
+  readonly clips: ReadonlyMap<string, Clip>;
+  /** Samples left out, by reason. */
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+/** Reason under which samples with unreadable media are counted. */
+export const DROP_BAD_MEDIA = "unreadable media";
+
+/**
+ * Decodes every clip that the samples name.
+ *
+ * @throws UserError with every bad file, unless `data.onBad` is drop: then the samples that need it are left out and counted.
+ */
+export async function loadSampleClips(experiment: Experiment, samples: readonly Sample[], { signal, onProgress, cacheFolder }: { signal: AbortSignal; onProgress?: (progress: { done: number; total: number }) => void; cacheFolder: string }): Promise<LoadedSamples> {
+  const { config, dataset, clipSpec, model } = experiment;
+  const modalities = config.data.modalities.filter((modality) => modality !== "audio" || model.config.audio_config !== undefined);
+  const utterances = new Map(samples.flatMap(clipsOf).map((utterance) => [utterance.id, utterance]));
+  const wanted = modalities.includes("video") || modalities.includes("audio") ? [...utterances.values()].filter(({ media }) => media !== undefined) : [];
+  const { clips, failures } = await loadClips({
+    sources: wanted.map((utterance) => ({ id: utterance.id, ...dataset.mediaPath(utterance) })),
+    spec: clipSpec,
+    modalities,
+    workers: config.data.workers,
+    cacheFolder,
+    signal,
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
+  if (failures.size === 0) return { samples, clips, drops: {} };
+  if (config.data.onBad === "error") throw new UserError([...failures.values()].flatMap(({ problems }) => problems));
+  const usable = samples.filter((sample) => clipsOf(sample).every(({ id }) => !failures.has(id)));
+  return { samples: usable, clips, drops: { [DROP_BAD_MEDIA]: samples.length - usable.length } };
+}
+
+function clipsOf({ prefix, instruction }: Sample): Utterance[] {
+  return [...prefix, ...instruction].flatMap((part) => (part.kind === "clip" ? [part.utterance] : []));
+}

@@ -1,0 +1,62 @@
+/** @file Experiment: what a config names, opened: the dataset, the model's folder and shape, the tokenizer, the prompts' form. */
+import type { RunConfig } from "../config/index.ts";
+import type { Split } from "../data/record.ts";
+import { type Dataset, openDataset } from "../data/dataset.ts";
+import type { ClipSpec } from "../media/clip.ts";
+import { type ModelFolder, readModelFolder } from "../model/checkpoints/hf-folder.ts";
+import { imageSize, tokensPerFrame, tokensPerSound } from "../model/config.ts";
+import { TASKS } from "../tasks/index.ts";
+import type { Sample, TaskName } from "../tasks/task.ts";
+import { chatTemplate } from "../text/chat-template.ts";
+import type { EncodeOptions } from "../text/encode.ts";
+import { loadTokenizer } from "../text/tokenizer.ts";
+import { UserError } from "../core/errors.ts";
+
+export interface Experiment extends OpenModel {
+  readonly config: RunConfig;
+  readonly dataset: Dataset;
+}
+
+export interface OpenModel {
+  readonly model: ModelFolder;
+  readonly encoding: Omit<EncodeOptions, "withAnswer">;
+  readonly clipSpec: ClipSpec;
+  /** Feature rows of a clip in the decoder. */
+  readonly mediaRows: { readonly videoTokens: number; readonly audioTokens: number };
+}
+
+/** Opens dataset and model folder; no weight and no media file is read yet. */
+export async function openExperiment(config: RunConfig): Promise<Experiment> {
+  return { config, dataset: await openDataset(config.data.root), ...(await openModel(config)) };
+}
+
+/** The part of an experiment that needs no dataset. */
+export async function openModel({ model: { folder, system }, data: { frames, modalities } }: Pick<RunConfig, "model" | "data">): Promise<OpenModel> {
+  const model = await readModelFolder(folder);
+  const tokenizer = await loadTokenizer(folder);
+  checkVocabulary(folder, tokenizer.vocabSize, model.config.llm_config.vocab_size);
+  const perFrame = tokensPerFrame(model.config);
+  const perSound = tokensPerSound(model.config);
+  const audio = model.config.audio_config;
+  return {
+    model,
+    encoding: { tokenizer, template: chatTemplate(model.config.template), system, modalities, mediaTokens: { framesPerClip: frames, tokensPerFrame: perFrame, tokensPerSound: perSound } },
+    clipSpec: { frames, imageSize: imageSize(model.config), melBins: audio?.num_mel_bins ?? 80, melFrames: 2 * (audio?.max_source_positions ?? 0) },
+    mediaRows: { videoTokens: frames * perFrame, audioTokens: perSound },
+  };
+}
+
+/** The samples of a split for the given tasks, record by record. */
+export function samplesOf({ dataset }: Pick<Experiment, "dataset">, split: Split, tasks: readonly TaskName[]): Sample[] {
+  return dataset.records(split).flatMap((record) => tasks.flatMap((task) => TASKS[task].samples(record)));
+}
+
+function checkVocabulary(folder: string, tokens: number, embeddings: number): void {
+  if (tokens <= embeddings) return;
+  throw new UserError({
+    kind: "CheckpointError",
+    where: `${folder}/tokenizer.json`,
+    what: `got ${tokens} tokens, but config.json has embeddings for ${embeddings} (llm_config.vocab_size)`,
+    hint: "Tokenizer and model are not of one checkpoint.",
+  });
+}

@@ -1,0 +1,6 @@
+/** @file What the command line can ask for. */
+export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
+export { planRun, type PlanOptions } from "./plan-run.ts";
+export { type Answer, predictRun, type PredictOptions } from "./predict-run.ts";
+export { trainRun, type TrainOptions } from "./train-run.ts";
+export { renderDataset as renderSyntheticDataset } from "./render-dataset.ts";

@@ -1,0 +1,63 @@
+/** @file A trained model asked about one video. */
+import { selectBackend } from "../backend/select.ts";
+import type { BackendName } from "../config/index.ts";
+import { UserError } from "../core/errors.ts";
+import type { EmtRecord } from "../data/record.ts";
+import { decodeMethod, predictSamples } from "../eval/predict.ts";
+import { loadClip } from "../media/load-clip.ts";
+import { TASKS } from "../tasks/index.ts";
+import type { TaskName } from "../tasks/task.ts";
+import { openAnswering } from "./answering.ts";
+import { openModel } from "./experiment.ts";
+
+export interface PredictOptions {
+  readonly checkpoint: string;
+  readonly video: string;
+  /** What is said; may be empty. */
+  readonly text: string;
+  readonly tasks: readonly TaskName[];
+  readonly backend?: BackendName;
+  readonly signal: AbortSignal;
+}
+
+export interface Answer {
+  readonly task: TaskName;
+  readonly response: string;
+}
+
+/** The model's answer to every task, in order. */
+export async function predictRun({ checkpoint: folder, video, text, tasks, backend, signal }: PredictOptions): Promise<readonly Answer[]> {
+  const answering = await openAnswering({ checkpoint: folder });
+  const { config } = answering;
+  await selectBackend(backend ?? config.backend);
+  const open = await openModel(config);
+  const clip = await loadClip({ video, spec: open.clipSpec, modalities: config.data.modalities, signal });
+  const { params } = await answering.loadWeights(open);
+  const predictor = { params, config: open.model.config, encoding: open.encoding, clips: new Map([[CLIP, clip]]), clipSpec: open.clipSpec, rowTokens: 1 };
+  const answers: Answer[] = [];
+  try {
+    for (const name of tasks) {
+      const task = TASKS[name];
+      const samples = task.samples(questionAbout(video, text));
+      if (samples.length === 0) throw new UserError({ kind: "ConfigError", where: "--task", what: `${name} asks about a conversation, not about one video`, hint: "Use m2se eval on a dataset for it." });
+      for await (const [prediction] of predictSamples(predictor, { task, samples, method: decodeMethod(config.eval.decode, task) })) {
+        if (prediction !== undefined) answers.push({ task: name, response: prediction.response });
+      }
+    }
+  } finally {
+    params.dispose();
+  }
+  return answers;
+}
+
+const CLIP = "clip";
+
+/** A record whose labels only make every task ask; they never reach the model. */
+function questionAbout(video: string, text: string): EmtRecord {
+  return {
+    id: "question",
+    source: "predict",
+    split: "test",
+    utterances: [{ id: CLIP, speaker: "Speaker", text, media: { video }, sentiment: { polarity: "positive" }, emotion: "joy", expression: ["Cheek Raiser"], reason: "-" }],
+  };
+}

@@ -1,0 +1,51 @@
+/** @file The weights a stage starts from: the base model, then what earlier stages changed, then this stage's new adapters. */
+import type { RunConfig, StageConfig } from "../config/index.ts";
+import { UserError } from "../core/errors.ts";
+import { baseHash, loadWeights, type ModelFolder } from "../model/checkpoints/hf-folder.ts";
+import { initRandom } from "../model/init.ts";
+import { addLora, isLora } from "../model/lora.ts";
+import { ParamStore } from "../model/params.ts";
+import { checkCheckpoint, type Checkpoint, loadCheckpointWeights } from "../train/checkpoint.ts";
+import { stageFolder, stageResult } from "./run-folder.ts";
+
+export interface StageWeights {
+  readonly params: ParamStore;
+  /** Names that differ from the base model. */
+  readonly changed: readonly string[];
+  readonly base: string;
+  readonly parent: Checkpoint | undefined;
+}
+
+/** The base model's weights, loaded or random. */
+export async function loadBase({ model, seed }: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<{ params: ParamStore; base: string }> {
+  const params = new ParamStore();
+  if (model.init === "random") initRandom(folder.config, seed, params);
+  else await loadWeights(folder, params);
+  return { params, base: await baseHash(folder, model.init === "random" ? { seed } : "weights") };
+}
+
+/** What a stage starts from; its parent stage must have been trained in this run directory. */
+export async function startStage(config: RunConfig, stage: StageConfig, { folder, runDir }: { folder: ModelFolder; runDir: string }): Promise<StageWeights> {
+  const { params, base } = await loadBase(config, folder);
+  const parent = stage.initFrom === "base" ? undefined : await parentCheckpoint(config, stage, { runDir, base });
+  const changed = new Set(parent === undefined ? [] : await loadCheckpointWeights(parent, params));
+  if (stage.lora !== undefined) {
+    addLora(params, stage.lora, config.seed, `stages.${stage.name}.lora`);
+    for (const name of params.names().filter(isLora)) changed.add(name);
+  }
+  return { params, changed: [...changed], base, parent };
+}
+
+async function parentCheckpoint(config: RunConfig, stage: StageConfig, { runDir, base }: { runDir: string; base: string }): Promise<Checkpoint> {
+  const checkpoint = await stageResult(stageFolder(config, stage.initFrom, runDir));
+  if (checkpoint === undefined) {
+    throw new UserError({
+      kind: "CheckpointError",
+      where: stageFolder(config, stage.initFrom, runDir),
+      what: `stage "${stage.name}" starts from stage "${stage.initFrom}", which has no finished checkpoint here`,
+      hint: `Train it first: m2se train --stage ${stage.initFrom} with the same --run-dir.`,
+    });
+  }
+  checkCheckpoint(checkpoint, { base, stage: stage.initFrom });
+  return checkpoint;
+}
