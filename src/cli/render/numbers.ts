@@ -3,9 +3,9 @@
 /** `8.2 s`, `3m 05s`, `2h 14m`. */
 export function renderDuration(milliseconds: number): string {
   if (milliseconds < 59_950) return `${(Math.max(0, milliseconds) / 1000).toFixed(1)} s`;
-  const minutes = Math.floor(milliseconds / 60_000);
-  if (minutes < 60) return `${minutes}m ${pad(Math.floor((milliseconds % 60_000) / 1000))}s`;
-  return `${Math.floor(minutes / 60)}h ${pad(minutes % 60)}m`;
+  const seconds = Math.round(milliseconds / 1000);
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes}m ${pad(seconds % 60)}s` : `${Math.floor(minutes / 60)}h ${pad(minutes % 60)}m`;
 }
 
 /** `1,234,567`. */

@@ -1,0 +1,160 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeEach, expect, test } from "vitest";
+import { runConfig } from "../../src/cli/commands/config.ts";
+import { runDataSynth } from "../../src/cli/commands/data-synth.ts";
+import { runDemo } from "../../src/cli/commands/demo.ts";
+import { runEval } from "../../src/cli/commands/eval.ts";
+import { runPlan } from "../../src/cli/commands/plan.ts";
+import { runPredict } from "../../src/cli/commands/predict.ts";
+import { runTrain } from "../../src/cli/commands/train.ts";
+import type { EvalEvent } from "../../src/cli/app.ts";
+import type { RunEvent } from "../../src/train/events.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
+import { fakeContext, stream } from "./fake-context.ts";
+
+const CONFIG = `name: demo-run
+data: { root: records, synthetic: { clips: 30, seed: 7 } }
+model: { folder: model }
+stages:
+  - { name: one, mixture: { msa: high }, trainable: [{ match: ".*", learningRate: 1 }] }
+  - { name: two, mixture: { erc: high }, trainable: [{ match: ".*", learningRate: 1 }], initFrom: one }
+`;
+
+const STEP: RunEvent = {
+  kind: "step", stage: "one", step: 1, steps: 2, loss: 1, taskLoss: { msa: 1 }, supervisedTokens: 1, tokens: 10, learningRate: 1, gradientNorm: 1, milliseconds: 10, tensorsAlive: 1, megabytes: 1,
+};
+const INTERRUPTED: RunEvent = { kind: "interrupted", stage: "one", step: 1, signal: "SIGINT" };
+const SCORES: EvalEvent = {
+  kind: "scores",
+  scores: { task: "msa", split: "test", n: 2, decode: "score", protocol: "p", metrics: { accuracy: 0.5 }, parseFailures: 0, baselines: { majority: { accuracy: 0.25 } }, checkpoint: "c", seconds: 1 },
+};
+
+let folder: string;
+beforeEach(async () => {
+  folder = await temporaryFolder();
+  await writeFile(join(folder, "a.yaml"), CONFIG);
+});
+
+test("train renders the missing dataset, then runs the chosen stages in the default run directory", async () => {
+  const { context, calls, human, progress, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), trainRun: () => stream(STEP) });
+
+  await runTrain({ config: "a.yaml", stage: "2", backend: "cpu", set: ["seed=5"] }, context);
+
+  expect(calls.map(([name]) => name)).toEqual(["renderSyntheticDataset", "trainRun"]);
+  expect(calls[0]?.[1]).toMatchObject({ root: join(folder, "records"), clips: 30, seed: 7 });
+  expect(calls[1]?.[1]).toMatchObject({ stages: ["two"], runDir: join(folder, "runs/demo-run"), resume: false, config: { backend: "cpu", seed: 5 } });
+  expect(human).toContain(`run directory ${join(folder, "runs/demo-run")}`);
+  expect(progress).toHaveLength(1);
+  expect(json).toContainEqual(STEP);
+});
+
+test("a dataset that is there is not rendered again", async () => {
+  await mkdir(join(folder, "records"));
+  const { context, calls } = fakeContext(folder, { trainRun: () => stream() });
+
+  await runTrain({ config: "a.yaml", stage: "all", runDir: "r", resume: true }, context);
+
+  expect(calls.map(([name]) => name)).toEqual(["trainRun"]);
+  expect(calls[0]?.[1]).toMatchObject({ stages: ["one", "two"], runDir: join(folder, "r"), resume: true });
+});
+
+test("an unknown stage ends before anything is rendered", async () => {
+  const { context, calls } = fakeContext(folder);
+
+  await expect(runTrain({ config: "a.yaml", stage: "tow" }, context)).rejects.toThrow('unknown stage "tow"');
+
+  expect(calls).toEqual([]);
+});
+
+test("plan covers all stages unless one is chosen", async () => {
+  const { context, calls, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), planRun: () => Promise.resolve({ stages: [] }) });
+
+  await runPlan({ config: "a.yaml" }, context);
+
+  expect(calls[1]?.[1]).toMatchObject({ stages: ["one", "two"] });
+  expect(json.at(-1)).toEqual({ kind: "plan", stages: [] });
+});
+
+test("demo trains every stage and evaluates every task of the same run directory", async () => {
+  const { context, calls, human } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), trainRun: () => stream(STEP), evalRun: () => stream(SCORES) });
+
+  await runDemo({ config: "a.yaml", runDir: "here" }, context);
+
+  expect(calls.map(([name]) => name)).toEqual(["renderSyntheticDataset", "trainRun", "evalRun"]);
+  expect(calls[2]?.[1]).toMatchObject({ source: { runDir: join(folder, "here") }, tasks: ["msa", "erc", "fer", "eri", "ecpe"] });
+  expect(human.join("\n")).toContain("msa   2  accuracy  0.500  majority 0.250");
+  expect(human.at(-1)).toMatch(/^done in 0\.\d s; the run is in /);
+});
+
+test("demo that is interrupted in training does not go on to the evaluation", async () => {
+  const fake = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), trainRun: () => stream<RunEvent>(STEP, INTERRUPTED) });
+  fake.stop.abort("SIGINT");
+
+  await runDemo({ config: "a.yaml" }, fake.context);
+
+  expect(fake.calls.map(([name]) => name)).toEqual(["renderSyntheticDataset", "trainRun"]);
+  expect(fake.human.at(-1)).toContain("--resume");
+});
+
+test("demo without flags takes the config that comes with the package, from any folder", async () => {
+  const { context, calls } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), trainRun: () => stream(), evalRun: () => stream(SCORES) });
+
+  await runDemo({}, context);
+
+  expect(calls.find(([name]) => name === "trainRun")?.[1]).toMatchObject({ config: { name: "tiny" }, runDir: join(folder, "runs/tiny") });
+});
+
+test("eval passes only what the flags say, so that the run's config decides the rest", async () => {
+  const { context, calls, progress } = fakeContext(folder, { evalRun: () => stream<EvalEvent>({ kind: "evaluation-progress", task: "msa", done: 1, total: 2 }, SCORES) });
+
+  await runEval({ checkpoint: "c", task: ["msa"], limit: 2 }, context);
+
+  expect(calls).toEqual([["evalRun", { source: { checkpoint: join(folder, "c") }, tasks: ["msa"], limit: 2, signal: context.signal }]]);
+  expect(progress).toEqual(["msa 1/2"]);
+});
+
+test("eval wants one source", async () => {
+  const { context } = fakeContext(folder);
+
+  await expect(runEval({ task: ["msa"] }, context)).rejects.toThrow("ConfigError m2se eval: got neither --run-dir nor --checkpoint, expected one of them.");
+  await expect(runEval({ runDir: "r", checkpoint: "c", task: ["msa"] }, context)).rejects.toThrow("ConfigError m2se eval: got both --run-dir and --checkpoint, expected one of them.");
+});
+
+test("predict asks all tasks and prints the answers", async () => {
+  const { context, calls, human, json } = fakeContext(folder, { predictRun: () => Promise.resolve([{ task: "erc", response: "joy" }]) });
+
+  await runPredict({ checkpoint: "c", video: "v.mp4", text: "hi" }, context);
+
+  expect(calls[0]?.[1]).toMatchObject({ checkpoint: join(folder, "c"), video: join(folder, "v.mp4"), text: "hi", tasks: ["msa", "erc", "fer", "eri", "ecpe"] });
+  expect(human).toEqual(["task  answer\n----  ------\nerc   joy"]);
+  expect(json).toEqual([{ kind: "answer", task: "erc", response: "joy" }]);
+});
+
+test("data synth renders with its own defaults and reports progress", async () => {
+  const { context, calls, progress, json } = fakeContext(folder, {
+    renderSyntheticDataset: ({ onProgress }) => {
+      onProgress({ done: 3, total: 10 });
+      return Promise.resolve();
+    },
+  });
+
+  await runDataSynth({ out: "d" }, context);
+
+  expect(calls[0]?.[1]).toMatchObject({ root: join(folder, "d"), clips: 1200, seed: 1 });
+  expect(progress[0]).toMatch(/^clips 3\/10 {2}[\d.]+ clips\/s {2}ETA /);
+  expect(json).toEqual([expect.objectContaining({ kind: "dataset", clips: 1200 })]);
+});
+
+test("config prints values with origins, explains one, or asks for either", async () => {
+  const { context, human, json } = fakeContext(folder);
+
+  await runConfig({ config: "a.yaml", set: ["stages.one.schedule.floor=0.1", "stages.one.schedule.kind=constant"] }, context);
+  await runConfig({ explain: "data.frames" }, context);
+
+  expect(human[0]).toBe("warning: --set stages.one.schedule.floor=0.1 stages.one.schedule.floor has no effect: the schedule is constant");
+  expect(human[1]).toMatch(/\nname +"demo-run" +a\.yaml:1\n/);
+  expect(human[2]).toMatch(/^data\.frames\n/);
+  expect(json).toContainEqual({ kind: "setting", path: "data.synthetic.clips", value: 30, origin: "a.yaml:2" });
+  await expect(runConfig({}, context)).rejects.toThrow("ConfigError m2se config: got neither --config nor --explain, expected one of them.");
+});

@@ -1,0 +1,128 @@
+import type { Command } from "commander";
+import { CommanderError } from "commander";
+import { expect, test } from "vitest";
+import { describeFailure } from "../../src/cli/failure.ts";
+import { buildProgram } from "../../src/cli/program.ts";
+
+interface Parsed {
+  readonly launched: boolean;
+  readonly out: string;
+  readonly err: string;
+  readonly exitCode: number;
+}
+
+/** Parses a command line without running the command. */
+async function parse(...args: string[]): Promise<Parsed> {
+  let launched = false;
+  let out = "";
+  let err = "";
+  const program = buildProgram(
+    () => {
+      launched = true;
+      return Promise.resolve();
+    },
+    { writeOut: (text) => (out += text), writeErr: (text) => (err += text) },
+  );
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return { launched, out, err, exitCode: 0 };
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return { launched, out, err, exitCode: describeFailure(error, { stopped: false }).exitCode };
+  }
+}
+
+function flagsOf(command: Command, prefix = ""): string[] {
+  const name = `${prefix}${command.name()}`;
+  return [...command.options.map(({ flags, mandatory }) => `${name} ${flags}${mandatory ? " (required)" : ""}`), ...command.commands.flatMap((child) => flagsOf(child, `${name} `))];
+}
+
+const program = buildProgram(() => Promise.resolve(), { writeOut: () => undefined, writeErr: () => undefined });
+
+test("the flags are frozen: a new knob belongs in the config's schema", () => {
+  expect(flagsOf(program)).toMatchInlineSnapshot(`
+    [
+      "m2se -V, --version",
+      "m2se --json",
+      "m2se --log-level <level>",
+      "m2se demo --config <file>",
+      "m2se demo --set <path=value>",
+      "m2se demo --backend <name>",
+      "m2se demo --run-dir <folder>",
+      "m2se demo --resume",
+      "m2se data synth --out <folder> (required)",
+      "m2se data synth --clips <n>",
+      "m2se data synth --seed <n>",
+      "m2se config --config <file>",
+      "m2se config --set <path=value>",
+      "m2se config --backend <name>",
+      "m2se config --explain <path>",
+      "m2se plan --config <file> (required)",
+      "m2se plan --set <path=value>",
+      "m2se plan --backend <name>",
+      "m2se plan --stage <stage>",
+      "m2se train --config <file> (required)",
+      "m2se train --set <path=value>",
+      "m2se train --backend <name>",
+      "m2se train --stage <stage> (required)",
+      "m2se train --run-dir <folder>",
+      "m2se train --resume",
+      "m2se eval --run-dir <folder>",
+      "m2se eval --checkpoint <folder>",
+      "m2se eval --task <tasks> (required)",
+      "m2se eval --split <split>",
+      "m2se eval --decode <how>",
+      "m2se eval --modalities <inputs>",
+      "m2se eval --backend <name>",
+      "m2se eval --limit <n>",
+      "m2se predict --checkpoint <folder> (required)",
+      "m2se predict --video <file> (required)",
+      "m2se predict --text <words>",
+      "m2se predict --task <tasks>",
+      "m2se predict --backend <name>",
+    ]
+  `);
+});
+
+test("no flag carries a default that would beat the config file", () => {
+  const commands = [program, ...program.commands, ...program.commands.flatMap((command) => command.commands)];
+  const options = commands.flatMap((command) => command.options);
+
+  expect(options.length).toBeGreaterThan(20);
+  expect(options.filter(({ defaultValue }) => defaultValue !== undefined)).toEqual([]);
+});
+
+test.each([
+  ["train --config a.yaml --stage all --resume --set a.b=1 --set c=d"],
+  ["train --config a.yaml --stage 1 --json --log-level debug"],
+  ["eval --run-dir r --task msa,mer --split val --decode score --modalities video,text --limit 3"],
+  ["plan --config a.yaml"],
+  ["data synth --out d --clips 12 --seed -1"],
+  ["predict --checkpoint c --video v.mp4"],
+  ["config --explain seed"],
+  ["demo"],
+])("m2se %s is understood", async (line) => {
+  expect(await parse(...line.split(" "))).toMatchObject({ launched: true, exitCode: 0, err: "" });
+});
+
+test.each([
+  ["trian", "error: unknown command 'trian'\n(Did you mean train?)"],
+  ["train --stage 1 --confg x", "error: required option '--config <file>' not specified"],
+  ["plan --config a --stag 1", "error: unknown option '--stag'\n(Did you mean --stage?)"],
+  ["plan --config a extra", "error: too many arguments for 'plan'. Expected 0 arguments but got 1."],
+  ["plan --config a --backend cuda", "error: option '--backend <name>' argument 'cuda' is invalid. Allowed choices are auto, onnxruntime, tensorflow, webgpu, cpu."],
+  ["eval --run-dir r --task emo", `error: option '--task <tasks>' argument 'emo' is invalid. "emo" is not one. Known: msa, erc, fer, eri, ecpe, all. Did you mean "erc"?`],
+  ["eval --run-dir r --task all --modalities sound", `error: option '--modalities <inputs>' argument 'sound' is invalid. "sound" is not one. Known: video, audio, text.`],
+  ["eval --run-dir r --task all --limit 0", "error: option '--limit <n>' argument '0' is invalid. Expected a whole number above 0."],
+  ["data synth --out d --seed 1.5", "error: option '--seed <n>' argument '1.5' is invalid. Expected a whole number."],
+])("m2se %s is a usage error", async (line, message) => {
+  expect(await parse(...line.split(" "))).toEqual({ launched: false, out: "", err: `${message}\n(--help lists what there is)\n`, exitCode: 2 });
+});
+
+test("help and version are answers, no command at all is a mistake", async () => {
+  expect(await parse("--help")).toMatchObject({ exitCode: 0, err: "", out: expect.stringContaining("Usage: m2se") });
+  expect(await parse("train", "--help")).toMatchObject({ exitCode: 0, out: expect.stringContaining("--json") });
+  expect(await parse("--version")).toMatchObject({ exitCode: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  expect(await parse()).toMatchObject({ exitCode: 2, out: "", err: expect.stringContaining("Usage: m2se") });
+  expect(await parse("data")).toMatchObject({ exitCode: 2, err: expect.stringContaining("synth") });
+});
