@@ -25,6 +25,16 @@ test("two steps give the numbers worked out by hand", () => {
   expect(parameter[0]).toBeCloseTo(0.9916447, 6);
 });
 
+test("the update counts its steps: the same two steps on a store", async () => {
+  const store = await emptyStore();
+  const state: AdamWState = new Map();
+  store.set("a", tensor([1]));
+  for (const gradient of [0.5, -1]) adamwUpdate(store, state, update(new Map([["a", tensor([gradient])]])));
+
+  expect(store.get("a").dataSync()[0]).toBeCloseTo(0.9916447, 6);
+  expect(state.get("a")?.step).toBe(2);
+});
+
 test.each(["internvl2-qwen2", "internvl2-internlm2"])("one step from PyTorch's gradients gives PyTorch's weights: %s", async (set) => {
   const store = await emptyStore();
   const files = await Promise.all([["expected.safetensors"], ["model.safetensors"], ["lora", "adapter_model.safetensors"]].map((path) => openSafetensors(goldenPath(set, ...path))));
