@@ -25,21 +25,21 @@ const CONVOLUTION = 1024;
 export function logMel(samples: Float32Array, { melBins, melFrames }: { melBins: number; melFrames: number }): Float32Array {
   const padded = padAndReflect(samples, melFrames * HOP_SAMPLES);
   const filters = melFilters(melBins);
-  const logMel = new Float32Array(melBins * melFrames);
+  const features = new Float32Array(melBins * melFrames);
   const power = new Float64Array(2 * BINS);
   let maximum = -Infinity;
   for (let frame = 0; frame < melFrames; frame += 2) {
     powerOfTwoFrames(padded, frame * HOP_SAMPLES, power);
     for (let offset = 0; offset < 2 && frame + offset < melFrames; offset++) {
       for (let mel = 0; mel < melBins; mel++) {
-        const value = Math.log10(Math.max(1e-10, applyFilter(filters, mel, power.subarray(offset * BINS, (offset + 1) * BINS))));
-        logMel[mel * melFrames + frame + offset] = value;
+        const value = Math.log10(Math.max(1e-10, applyFilter(filters[mel]!, power, offset * BINS)));
+        features[mel * melFrames + frame + offset] = value;
         maximum = Math.max(maximum, value);
       }
     }
   }
-  for (let i = 0; i < logMel.length; i++) logMel[i] = (Math.max(logMel[i]!, maximum - 8) + 4) / 4;
-  return logMel;
+  for (let i = 0; i < features.length; i++) features[i] = (Math.max(features[i]!, maximum - 8) + 4) / 4;
+  return features;
 }
 
 /** The sound with half a window reflected at both ends and, behind it, room for the second frame of the last pair. */
@@ -59,10 +59,10 @@ interface MelFilter {
   readonly weights: Float64Array;
 }
 
-function applyFilter(filters: readonly MelFilter[], mel: number, power: Float64Array): number {
-  const { firstBin, weights } = filters[mel]!;
+function applyFilter({ firstBin, weights }: MelFilter, power: Float64Array, frameStart: number): number {
+  const start = frameStart + firstBin;
   let sum = 0;
-  for (let i = 0; i < weights.length; i++) sum += weights[i]! * power[firstBin + i]!;
+  for (let i = 0; i < weights.length; i++) sum += weights[i]! * power[start + i]!;
   return sum;
 }
 

@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, test } from "vitest";
@@ -38,6 +38,19 @@ test("a clip of variable frame rate is sampled over its frames", async () => {
   expect(probe.video?.frameTimes).toHaveLength(14);
   expect(probe.video?.frameTimes[13]).toBeCloseTo(25 / 15, 2);
   expectFrames(shown, [1, 4, 7, 15]); // places 1, 4, 7, 11 of 14: 1.625 + round(3.25 i)
+});
+
+test("a clip that starts in the middle of a group of pictures is sampled over the frames that can be decoded", async () => {
+  const folder = await temporaryFolder();
+  const whole = await readFile(await render(join(folder, "whole.ts"), ...numberedFrames(30), ...H264, "-g", "10"));
+  const path = join(folder, "cut.ts");
+  await writeFile(path, whole.subarray(10 * 188)); // transport packets of the first group
+
+  const probe = await probeMedia(path);
+  const shown = framesShown(await loadClip({ video: path, spec: SPEC, modalities: ["video"] }));
+
+  expect(probe.video?.frameTimes.length).toBeGreaterThan(20);
+  expectFrames(shown, [12, 17, 22, 26]); // of the 20 from number 10 on: 2.375 + round(4.75 i)
 });
 
 test("a clip shorter than the number of frames repeats them", async () => {

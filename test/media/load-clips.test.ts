@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, test } from "vitest";
-import { clipKey } from "../../src/media/clip-cache.ts";
+import { clipKey, readCachedClip } from "../../src/media/clip-cache.ts";
 import { loadClips } from "../../src/media/load-clips.ts";
 import { goldenPath } from "../golden/golden.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -38,16 +38,18 @@ test("a damaged cache entry is noticed, whichever byte, and built again", async 
   const [entry] = await entriesOf(cacheFolder);
   const good = await readFile(entry ?? "");
   const flipped = (at: number): Buffer => Buffer.from(good.map((byte, i) => (i === at ? byte ^ 1 : byte)));
+  const key = basename(entry ?? "", ".clip");
   const damages = [flipped(3), flipped(good.indexOf("pixels") + 9), flipped(good.length - 1), flipped(good.length >> 1), good.subarray(0, -5), Buffer.alloc(0), Buffer.concat([good, Buffer.from("x")])];
 
+  expect(await readCachedClip(cacheFolder, key)).toEqual(clips.get("a"));
   for (const damaged of damages) {
     await writeFile(entry ?? "", damaged);
-    const again = await loadClips(options);
-
-    expect(again.counts).toEqual({ cached: 0, decoded: 0, rebuilt: 1 });
-    expect([...again.clips]).toEqual([...clips]);
-    expect(await readFile(entry ?? "")).toEqual(good);
+    expect(await readCachedClip(cacheFolder, key)).toBe("corrupt");
   }
+  const again = await loadClips(options);
+  expect(again.counts).toEqual({ cached: 0, decoded: 0, rebuilt: 1 });
+  expect([...again.clips]).toEqual([...clips]);
+  expect(await readFile(entry ?? "")).toEqual(good);
 });
 
 test("two runs that share a cache folder at the same time do not disturb each other", async () => {

@@ -89,7 +89,7 @@ test("problems of the video and of the sound file are reported together", async 
   expect(message).toMatch(/v\.mp4: no such file\.\nMediaError .*a\.wav: no such file\.$/);
 });
 
-test("odd file names are just names", async () => {
+test("odd file names are just names", { timeout: 20_000 }, async () => {
   const folder = await temporaryFolder();
   const names = ["with space.mp4", "quo'te\".mp4", "-leading.mp4", "ünïcødé 表情.mp4", "a:b.mp4", "%03d.mp4", "pipe|semi;$(x)&.mp4", "concat:x.mp4", "new\nline.mp4"];
   const plain = await render(join(folder, "plain.mp4"), ...numberedFrames(5), ...sine(0.4), ...H264, "-c:a", "aac");
