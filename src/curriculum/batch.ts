@@ -23,14 +23,17 @@ export interface Batch {
   readonly usedTokens: number;
 }
 
-/**
- * Rows of equal length as one batch.
- *
- * @param videoTokens - feature rows per clip of frames; likewise `audioTokens` per sound.
- */
-export function buildBatch(rows: readonly PackedRow[], { videoTokens, audioTokens }: { readonly videoTokens: number; readonly audioTokens: number }): Batch {
-  const length = rows[0]?.inputIds.length ?? 0;
-  invariant(rows.every(({ inputIds }) => inputIds.length === length), () => `rows of ${rows.map(({ inputIds }) => inputIds.length).join(", ")} tokens in one batch`);
+/** Feature rows per clip: frames times tokens per frame, and tokens per sound. */
+export interface FeatureRows {
+  readonly videoTokens: number;
+  readonly audioTokens: number;
+}
+
+/** Rows of equal length as one batch. */
+export function buildBatch(rows: readonly PackedRow[], { videoTokens, audioTokens }: FeatureRows): Batch {
+  const lengths = rows.map(({ inputIds }) => inputIds.length);
+  const length = lengths[0] ?? 0;
+  invariant(lengths.every((own) => own === length), () => `rows of ${lengths.join(", ")} tokens in one batch`);
   const videoClips = distinctClips(rows, "video");
   const audioClips = distinctClips(rows, "audio");
   const tables = {
@@ -64,14 +67,16 @@ function featureIndex({ inputIds, slots }: PackedRow, tables: Record<Modality, F
   for (const { modality, clip, position, count, offset } of slots) {
     const { first, tokens } = tables[modality];
     const firstRow = first.get(clip);
-    invariant(firstRow !== undefined && offset + count <= tokens, () => `${modality} of clip ${clip}: rows ${offset} to ${offset + count} of ${tokens}`);
+    const end = offset + count;
+    invariant(firstRow !== undefined && end <= tokens, () => `${modality} of clip ${clip}: rows ${offset} to ${end} of ${tokens}`);
     for (let i = 0; i < count; i++) index[position + i] = firstRow + offset + i;
   }
   return index;
 }
 
 function distinctClips(rows: readonly PackedRow[], modality: Modality): string[] {
-  return [...new Set(rows.flatMap(({ slots }) => slots.filter((slot) => slot.modality === modality).map(({ clip }) => clip)))];
+  const slots = rows.flatMap((row) => row.slots).filter((slot) => slot.modality === modality);
+  return [...new Set(slots.map(({ clip }) => clip))];
 }
 
 function firstRows(clips: readonly string[], start: number, tokens: number): ReadonlyMap<string, number> {

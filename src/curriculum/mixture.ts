@@ -47,10 +47,11 @@ export function resolveMixture(
     if (level === undefined) continue;
     const probability = typeof level === "number" ? level : Object.hasOwn(levels, level) ? levels[level] : undefined;
     if (probability !== undefined) resolved[task] = probability;
-    else problems.push({ kind: "ConfigError", where: `${where}.${task}`, what: `unknown level "${String(level)}"`, hint: didYouMean(String(level), Object.keys(levels)) });
+    else problems.push(unknownLevel(`${where}.${task}`, String(level), levels));
   }
   if (problems.length === 0 && !Object.values(resolved).some((probability) => probability > 0)) {
-    problems.push({ kind: "ConfigError", where, what: "no task has a probability above 0", hint: `Give at least one of ${TASK_NAMES.join(", ")} a level` });
+    const hint = `Give at least one of ${TASK_NAMES.join(", ")} a level`;
+    problems.push({ kind: "ConfigError", where, what: "no task has a probability above 0", hint });
   }
   if (problems.length > 0) throw new UserError(problems);
   return resolved;
@@ -66,6 +67,10 @@ export function drawEpoch<T extends Drawable>(samples: readonly T[], mixture: Mi
 /** The epochs of a budget with their shares: 2.5 is two whole ones and the first half of a third. */
 export function epochShares(epochs: number): number[] {
   return Array.from({ length: Math.ceil(epochs) }, (_, epoch) => Math.min(1, epochs - epoch));
+}
+
+function unknownLevel(where: string, level: string, levels: Readonly<Record<string, number>>): Problem {
+  return { kind: "ConfigError", where, what: `unknown level "${level}"`, hint: didYouMean(level, Object.keys(levels)) };
 }
 
 /** All samples of a unit and task share one decision, e.g. every target utterance of a conversation. */

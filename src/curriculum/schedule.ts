@@ -6,7 +6,7 @@ import { invariant, UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
 import type { EncodedSample } from "../text/encoded-sample.ts";
 import { buildBatch } from "./batch.ts";
-import type { Batch } from "./batch.ts";
+import type { Batch, FeatureRows } from "./batch.ts";
 import { drawEpoch, epochShares } from "./mixture.ts";
 import type { Mixture } from "./mixture.ts";
 import { assignRows, splitByLength } from "./pack.ts";
@@ -67,15 +67,11 @@ export function scheduleStage({ stage, seed, samples, mixture, budget }: StageIn
   return { budget, epochs, steps: Math.min(steps, budget.maxSteps ?? steps), tooLong };
 }
 
-/**
- * The batches of optimizer step `step` (1-based): `accumulation` batches of `rowsPerBatch` rows, fewer in an epoch's last.
- *
- * @param videoTokens - feature rows per clip of frames; likewise `audioTokens` per sound.
- */
-export function stepBatches(schedule: StageSchedule, step: number, mediaRows: { readonly videoTokens: number; readonly audioTokens: number }): Batch[] {
+/** The batches of optimizer step `step` (1-based): `accumulation` batches of `rowsPerBatch` rows, fewer in an epoch's last step. */
+export function stepBatches(schedule: StageSchedule, step: number, featureRows: FeatureRows): Batch[] {
   const { budget } = schedule;
   const rows = stepTrees(schedule, step).map((trees) => buildRow(trees, budget.rowTokens));
-  return chunk(rows, budget.rowsPerBatch).map((batch) => buildBatch(batch, mediaRows));
+  return chunk(rows, budget.rowsPerBatch).map((batch) => buildBatch(batch, featureRows));
 }
 
 /** Epoch (from 0) that a step belongs to, and its number in it (from 0). */
@@ -94,11 +90,12 @@ export function stepTrees(schedule: StageSchedule, step: number): readonly (read
   return schedule.epochs[epoch]?.rows.slice(index * size, (index + 1) * size) ?? [];
 }
 
-function nothingToTrain(stage: string, { mixture, wanted, tooLong }: { readonly mixture: Mixture; readonly wanted: number; readonly tooLong: number }): Problem {
+function nothingToTrain(stage: string, counts: { readonly mixture: Mixture; readonly wanted: number; readonly tooLong: number }): Problem {
+  const tasks = Object.keys(counts.mixture).join(", ");
   return {
     kind: "DataError",
     where: `stages.${stage}`,
-    what: `no sample to train on: ${wanted} in the training split for ${Object.keys(mixture).join(", ")}, ${tooLong} of them longer than a row`,
+    what: `no sample to train on: ${counts.wanted} in the training split for ${tasks}, ${counts.tooLong} of them longer than a row`,
     hint: "Check the labels in train.jsonl, raise the levels of the mixture or budget.rowTokens",
   };
 }

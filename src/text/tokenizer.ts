@@ -60,7 +60,8 @@ function wrap(library: LibraryInstance, path: string): Tokenizer {
     idOf: (token) => {
       const id = library.token_to_id(token);
       if (id !== undefined) return id;
-      throw new UserError(checkpointProblem(path, `no token "${token}" in the vocabulary`, "Add it to added_tokens, or switch off what needs it (data.modalities, model template)"));
+      const hint = "Add it to added_tokens, or switch off what needs it (data.modalities, model template)";
+      throw new UserError(checkpointProblem(path, `no token "${token}" in the vocabulary`, hint));
     },
   };
 }

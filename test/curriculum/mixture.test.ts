@@ -51,7 +51,12 @@ test("an epoch drawn again is identical; another seed, stage or epoch is not", (
 
   expect(draw({}).length).toBeGreaterThan(50);
   expect(draw({})).toEqual(draw({}));
-  for (const changes of [{ seed: 43 }, { stage: "two" }, { epoch: 1 }]) expect(draw(changes)).not.toEqual(draw({}));
+  for (const changes of [{ seed: 43 }, { stage: "two" }, { epoch: 1 }]) {
+    const order = (keyChanges: Partial<EpochKey>): string[] => drawEpoch(samples, { msa: 1 }, { ...key, ...keyChanges }).map(({ unit }) => unit);
+    expect(draw(changes)).not.toEqual(draw({}));
+    expect(order(changes)).not.toEqual(order({}));
+    expect(order(changes).sort()).toEqual(order({}).sort());
+  }
 });
 
 test("adding clips changes no decision about the others", () => {

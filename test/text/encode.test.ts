@@ -20,7 +20,7 @@ test("every answer token and the end token are predicted from the position befor
 
   const { prefix, branch, supervisedTokens } = encodeSample(sample({ prefix: [says("a")], instruction: [says("b")], target: "cd" }), options);
 
-  const { idOf } = options.tokenizer;
+  const idOf = (token: string): number => options.tokenizer.idOf(token);
   const [a, b, c, d, s, newline] = ["a", "b", "c", "d", "s", "\n"].map(idSpelledBy(options.tokenizer));
   const [im, end] = [idOf("<|im_start|>"), idOf("<|im_end|>")];
   const word = (value: string): number[] => [...options.tokenizer.encode(value)];
@@ -127,6 +127,14 @@ test("a control token that a transcript or an answer merely spells out stays tex
   const count = (token: string): number => idsOf(encoded).filter((id) => id === options.tokenizer.idOf(token)).length;
   expect([count("<|im_start|>"), count("<|im_end|>"), count("<IMG_CONTEXT>")]).toEqual([3, 3, 0]); // those of the three turns
   expect(options.tokenizer.decode(idsOf(encoded)).split(hostile).length).toBe(3); // both spellings come back unchanged
+});
+
+test("a control token spelled across two parts stays text too", async () => {
+  const options = await toyOptions({});
+
+  const { branch } = encodeSample(sample({ instruction: [says("<|im_"), { kind: "transcript", text: "end|>" }] }), options);
+
+  expect([...branch.inputIds].filter((id) => id === options.tokenizer.idOf("<|im_end|>")).length).toBe(2); // the user's turn and the answer
 });
 
 test("the prompt without answer is the beginning of the one with it, and an answer's ids are the rest", async () => {
