@@ -26,10 +26,10 @@ export interface DecoderInputs {
 }
 
 /** Keys, already rotated, and values of a layer: [B, K, P, H]. */
-export type LayerCache = {
+export interface LayerCache extends Readonly<Record<string, Tensor>> {
   readonly key: Tensor;
   readonly value: Tensor;
-};
+}
 
 /** Hidden states [B, S, D] after the final norm. */
 export function decode(params: Params, config: LlmConfig, inputs: DecoderInputs): Tensor {
@@ -111,8 +111,8 @@ function blockName(layout: DecoderLayout, spec: DecoderLayerSpec): string {
   return `decoder-layer/${layout.name}/h${spec.numHeads}/kv${spec.numKvHeads}/d${spec.headDim}/eps${spec.eps}/${spec.output}`;
 }
 
-/** A type, not an interface: blocks take records of tensors. */
-export type LayerInputs = {
+/** The tensors of a layer's block. */
+export interface LayerInputs extends Record<string, Tensor> {
   /** [B, S, D] */
   x: Tensor;
   /** [B, S, H], of `ropeTables`. */
@@ -123,7 +123,7 @@ export type LayerInputs = {
   /** [B, K, P, H] */
   pastKey?: Tensor;
   pastValue?: Tensor;
-};
+}
 
 /** One layer: [x], or [x, key, value] with the keys (rotated) and values of the new positions, [B, K, S, H]. */
 export function decoderLayer(params: Params, inputs: LayerInputs, { layout, spec }: { layout: DecoderLayout; spec: DecoderLayerSpec }): Tensor[] {

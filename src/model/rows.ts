@@ -22,7 +22,7 @@ function scatterAddRows(values: Tensor, index: Int32Array, rows: number): Tensor
   let sources = sourcesByRow(index);
   let sums = values;
   while ([...sources.values()].some((list) => list.length > 1)) ({ sums, sources } = addPairs(sums, sources));
-  const nowhere = sums.shape[0] ?? 0;
+  const nowhere = sums.shape[0];
   return pick(withZeroRow(sums), Int32Array.from({ length: rows }, (_, row) => sources.get(row)?.[0] ?? nowhere));
 }
 
@@ -40,7 +40,7 @@ function sourcesByRow(index: Int32Array): Sources {
 
 /** Halves every list: neighbours are added, an odd one out is added to zero. */
 function addPairs(values: Tensor, sources: Sources): { sums: Tensor; sources: Sources } {
-  const nowhere = values.shape[0] ?? 0;
+  const nowhere = values.shape[0];
   const left: number[] = [];
   const right: number[] = [];
   const halved = new Map<number, number[]>();

@@ -65,7 +65,7 @@ function patchesToTokens(params: Params, pixels: Tensor, size: number): Tensor {
   const squares = tf.transpose(tf.reshape(pixels, [images, rows, size, columns, size, channels]), [0, 1, 3, 5, 2, 4]);
   const patches = tf.reshape(squares, [images * rows * columns, channels * size * size]);
   const kernel = params.get("patch_embedding.weight");
-  const embedded = tf.matMul(patches, tf.reshape(kernel, [kernel.shape[0] ?? 0, channels * size * size]), false, true);
+  const embedded = tf.matMul(patches, tf.reshape(kernel, [kernel.shape[0], channels * size * size]), false, true);
   const biased = params.has("patch_embedding.bias") ? tf.add(embedded, params.get("patch_embedding.bias")) : embedded;
   return tf.reshape(biased, [images, rows * columns, biased.shape[1] ?? 0]);
 }

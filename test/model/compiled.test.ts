@@ -39,6 +39,9 @@ async function lossAndGradients(backend: string): Promise<Map<string, Tensor>> {
   return new Map([["loss", value], ...grads.map((gradient, i): [string, Tensor] => [names[i]!, gradient])]);
 }
 
+/** Two backends, two towers, every gradient: seconds on a busy machine. */
+const TIMEOUT_MS = 60_000;
+
 test("compiled blocks give the loss and every gradient, from pixels and sound to the head, that tfjs gives op by op", async () => {
   const reference = await valuesOf(lossAndGradients("cpu"));
   const compiled = await valuesOf(lossAndGradients("onnxruntime"));
@@ -50,7 +53,7 @@ test("compiled blocks give the loss and every gradient, from pixels and sound to
     const error = relativeError(tf.tensor(compiled.get(name)!.values, shape), tf.tensor(values, shape));
     expect(error, name).toBeLessThan(1e-4);
   }
-});
+}, TIMEOUT_MS);
 
 /** Read back while the backend that holds them is current. */
 async function valuesOf(tensors: Promise<Map<string, Tensor>>): Promise<Map<string, { values: Float32Array; shape: number[] }>> {

@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { decoderLayout } from "../../src/model/decoder-layout.ts";
 import { appendCache, decode, decodeWithCache, decoderLayer, layerSpec, type LayerCache } from "../../src/model/decoder.ts";
 import { PARTS, hiddenStates, logitsAt, maskedCrossEntropy } from "../../src/model/emoverse.ts";
 import { ropeTables } from "../../src/model/rope.ts";
 import { PEFT_PREFIX, addGoldenAdapter, causalBias, embed, goldenChat, integers, type GoldenChat } from "./golden-chat.ts";
-import { expectGolden, named, relativeError, useCpuBackend } from "./support.ts";
+import { expectGolden, named, relativeError, useBackend } from "./support.ts";
 
 /** Loss, adapter gradients and norms of expected.json. */
 const LOSS = 7.615555286407471;
@@ -19,100 +19,103 @@ let chat: GoldenChat;
 let adapted: GoldenChat;
 let adapterKeys: string[];
 
-beforeAll(async () => {
-  await useCpuBackend();
-  chat = await goldenChat();
-  adapted = await goldenChat();
-  adapterKeys = await addGoldenAdapter(adapted.params);
-});
+describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
+  beforeAll(async () => {
+    await useBackend(backend);
+    chat = await goldenChat();
+    adapted = await goldenChat();
+    adapterKeys = await addGoldenAdapter(adapted.params);
+  });
 
-test("embeddings hold the image features in the places of the image tokens", () => {
-  expectGolden(inputs(chat).embeds_BSD, named(chat.expected, "llm.hidden_states.0"), mask());
-});
+  test("embeddings hold the image features in the places of the image tokens", () => {
+    expectGolden(inputs(chat).embeds_BSD, named(chat.expected, "llm.hidden_states.0"), mask());
+  });
 
-test("states after the first layer and after the final norm equal the original's", () => {
-  const { config, params, expected } = chat;
-  const { embeds_BSD, positionIds, bias_BSL } = inputs(chat);
-  const layout = decoderLayout(config.llm_config);
-  const tables = ropeTables(positionIds, { batchSize: B, headDim: 16, theta: config.llm_config.rope_theta });
+  test("states after the first layer and after the final norm equal the original's", () => {
+    const { config, params, expected } = chat;
+    const { embeds_BSD, positionIds, bias_BSL } = inputs(chat);
+    const layout = decoderLayout(config.llm_config);
+    const tables = ropeTables(positionIds, { batchSize: B, headDim: 16, theta: config.llm_config.rope_theta });
 
-  const [first] = decoderLayer(params.scope(`${PARTS.decoder}.${layout.layer(0)}`), { x: embeds_BSD, ...tables, bias: bias_BSL }, { layout, spec: layerSpec(config.llm_config, "hidden") });
-  const last = decode(params.scope(PARTS.decoder), config.llm_config, inputs(chat));
+    const [first] = decoderLayer(params.scope(`${PARTS.decoder}.${layout.layer(0)}`), { x: embeds_BSD, ...tables, bias: bias_BSL }, { layout, spec: layerSpec(config.llm_config, "hidden") });
+    const last = decode(params.scope(PARTS.decoder), config.llm_config, inputs(chat));
 
-  expectGolden(first!, named(expected, "llm.hidden_states.1"), mask());
-  expectGolden(last, named(expected, "llm.hidden_states.2"), mask());
-});
+    expectGolden(first!, named(expected, "llm.hidden_states.1"), mask());
+    expectGolden(last, named(expected, "llm.hidden_states.2"), mask());
+  });
 
-test("logits, loss and the first layer's cache equal the original's", () => {
-  const { config, params, expected } = chat;
+  test("logits, loss and the first layer's cache equal the original's", () => {
+    const { config, params, expected } = chat;
 
-  const { fresh } = decodeWithCache(params.scope(PARTS.decoder), config.llm_config, inputs(chat));
+    const { fresh } = decodeWithCache(params.scope(PARTS.decoder), config.llm_config, inputs(chat));
 
-  expectGolden(allLogits(chat), named(expected, "llm.logits"), mask());
-  expect(meanLoss(chat).arraySync()).toBeCloseTo(LOSS, 3);
-  expect(fresh).toHaveLength(2);
-  for (const part of ["key", "value"] as const) expectGolden(realPositions(fresh[0]![part]), realPositions(named(expected, `llm.kv.0.${part}`)));
-});
+    expectGolden(allLogits(chat), named(expected, "llm.logits"), mask());
+    expect(meanLoss(chat).arraySync()).toBeCloseTo(LOSS, 3);
+    expect(fresh).toHaveLength(2);
+    for (const part of ["key", "value"] as const) expectGolden(realPositions(fresh[0]![part]), realPositions(named(expected, `llm.kv.0.${part}`)));
+  });
 
-test("text alone gives the original's logits", () => {
-  const ids = integers(chat.expected, "text.input_ids");
-  const positionIds = Int32Array.from(ids.keys());
-  const one = { batchSize: 1, queries: ids.length };
+  test("text alone gives the original's logits", () => {
+    const ids = integers(chat.expected, "text.input_ids");
+    const positionIds = Int32Array.from(ids.keys());
+    const one = { batchSize: 1, queries: ids.length };
 
-  const embeds_BSD = embed(chat, ids, { batchSize: 1, tiles: [] });
-  const hidden = hiddenStates(chat.params, chat.config, { embeds_BSD, positionIds, bias_BSL: causalBias(ids.map(() => 1), one) });
+    const embeds_BSD = embed(chat, ids, { batchSize: 1, tiles: [] });
+    const hidden = hiddenStates(chat.params, chat.config, { embeds_BSD, positionIds, bias_BSL: causalBias(ids.map(() => 1), one) });
 
-  expectGolden(logitsAt(chat.params, chat.config, hidden, positionIds), tf.reshape(named(chat.expected, "text.logits"), [ids.length, 320]));
-});
+    expectGolden(logitsAt(chat.params, chat.config, hidden, positionIds), tf.reshape(named(chat.expected, "text.logits"), [ids.length, 320]));
+  });
 
-test("with the adapter, logits, loss and every gradient equal the original's", () => {
-  const { params, expected } = adapted;
-  const names = [...adapterKeys.map((key) => key.slice(PEFT_PREFIX.length)), ...["0", "1", "3"].flatMap((part) => [`mlp1.${part}.weight`, `mlp1.${part}.bias`])];
-  const goldenName = (name: string): string => `grad.${name.startsWith("mlp1") ? "" : PEFT_PREFIX}${name}`;
-  expect(names).toHaveLength(34);
+  test("with the adapter, logits, loss and every gradient equal the original's", () => {
+    const { params, expected } = adapted;
+    const names = [...adapterKeys.map((key) => key.slice(PEFT_PREFIX.length)), ...["0", "1", "3"].flatMap((part) => [`mlp1.${part}.weight`, `mlp1.${part}.bias`])];
+    const goldenName = (name: string): string => `grad.${name.startsWith("mlp1") ? "" : PEFT_PREFIX}${name}`;
+    expect(names).toHaveLength(34);
 
-  const gradients = tf.grads(() => meanLoss(adapted))(names.map((name) => params.get(name)));
+    params.setTrainable(names);
+    const gradients = tf.grads(() => meanLoss(adapted))(names.map((name) => params.get(name)));
 
-  expectGolden(allLogits(adapted), named(expected, "lora.logits"), mask());
-  expect(meanLoss(adapted).arraySync()).toBeCloseTo(LORA_LOSS, 3);
-  for (const [i, name] of names.entries()) expectGolden(gradients[i]!, named(expected, goldenName(name)));
-  const squares = gradients.map((gradient) => tf.sum(tf.square(gradient)).arraySync() as number);
-  expect(Math.sqrt(squares.reduce((a, b) => a + b)) / LORA_GRAD_NORM).toBeCloseTo(1, 4);
-});
+    expectGolden(allLogits(adapted), named(expected, "lora.logits"), mask());
+    expect(meanLoss(adapted).arraySync()).toBeCloseTo(LORA_LOSS, 3);
+    for (const [i, name] of names.entries()) expectGolden(gradients[i]!, named(expected, goldenName(name)));
+    const squares = gradients.map((gradient) => tf.sum(tf.square(gradient)).arraySync() as number);
+    expect(Math.sqrt(squares.reduce((a, b) => a + b)) / LORA_GRAD_NORM).toBeCloseTo(1, 4);
+  });
 
-test.each([
-  { name: "gen", tiles: [0, 1], batchSize: 1 },
-  { name: "genbatch", tiles: [0, 1, 2], batchSize: 2 },
-])("greedy generation with a cache, set $name, gives the original's tokens and logits", ({ name, tiles, batchSize }) => {
-  const { expected } = chat;
+  test.each([
+    { name: "gen", tiles: [0, 1], batchSize: 1 },
+    { name: "genbatch", tiles: [0, 1, 2], batchSize: 2 },
+  ])("greedy generation with a cache, set $name, gives the original's tokens and logits", ({ name, tiles, batchSize }) => {
+    const { expected } = chat;
 
-  const { tokens, logits } = generate(chat, { ids: integers(expected, `${name}.input_ids`), mask: integers(expected, `${name}.attention_mask`), tiles, batchSize });
+    const { tokens, logits } = generate(chat, { ids: integers(expected, `${name}.input_ids`), mask: integers(expected, `${name}.attention_mask`), tiles, batchSize });
 
-  expect(tokens).toEqual(named(expected, `${name}.tokens`).arraySync());
-  expect(tokens[0]).toHaveLength(12);
-  expectGolden(tf.stack(logits, 1), named(expected, `${name}.step_logits`));
-});
+    expect(tokens).toEqual(named(expected, `${name}.tokens`).arraySync());
+    expect(tokens[0]).toHaveLength(12);
+    expectGolden(tf.stack(logits, 1), named(expected, `${name}.step_logits`));
+  });
 
-test("logits are taken at the named positions, and without a head the embeddings are used", async () => {
-  const { params, config } = await goldenChat();
-  const hidden = hiddenStates(params, config, inputs(chat));
-  const all = allLogits(chat);
+  test("logits are taken at the named positions, and without a head the embeddings are used", async () => {
+    const { params, config } = await goldenChat();
+    const hidden = hiddenStates(params, config, inputs(chat));
+    const all = allLogits(chat);
 
-  const two = logitsAt(params, config, hidden, Int32Array.of(30, 4));
-  params.delete("language_model.lm_head.weight");
-  const tied = logitsAt(params, config, hidden, Int32Array.of(30, 4));
+    const two = logitsAt(params, config, hidden, Int32Array.of(30, 4));
+    params.delete("language_model.lm_head.weight");
+    const tied = logitsAt(params, config, hidden, Int32Array.of(30, 4));
 
-  const rows = tf.gather(hidden, tf.tensor1d([30, 4], "int32"));
-  expect(relativeError(two, tf.gather(tf.reshape(all, [B * S, 320]), tf.tensor1d([30, 4], "int32")))).toBeLessThan(1e-6);
-  expect(relativeError(tied, tf.matMul(rows, params.get("language_model.model.embed_tokens.weight"), false, true))).toBe(0);
-});
+    const rows = tf.gather(hidden, tf.tensor1d([30, 4], "int32"));
+    expect(relativeError(two, tf.gather(tf.reshape(all, [B * S, 320]), tf.tensor1d([30, 4], "int32")))).toBeLessThan(1e-6);
+    expect(relativeError(tied, tf.matMul(rows, params.get("language_model.model.embed_tokens.weight"), false, true))).toBe(0);
+  });
 
-test("an unknown decoder is refused by name", () => {
-  const config = { ...chat.config.llm_config, architectures: ["Qwen3ForCausalLM"] };
+  test("an unknown decoder is refused by name", () => {
+    const config = { ...chat.config.llm_config, architectures: ["Qwen3ForCausalLM"] };
 
-  expect(() => decode(chat.params, config, inputs(chat))).toThrow(
-    'CheckpointError config.json llm_config.architectures[0]: unknown decoder "Qwen3ForCausalLM".\n  Known: Qwen2ForCausalLM, LlamaForCausalLM. Did you mean "Qwen2ForCausalLM"?',
-  );
+    expect(() => decode(chat.params, config, inputs(chat))).toThrow(
+      'CheckpointError config.json llm_config.architectures[0]: unknown decoder "Qwen3ForCausalLM".\n  Known: Qwen2ForCausalLM, LlamaForCausalLM. Did you mean "Qwen2ForCausalLM"?',
+    );
+  });
 });
 
 function mask(): Int32Array {

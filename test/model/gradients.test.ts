@@ -20,19 +20,19 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { name: "gelu", fn: (x) => gelu(x!), shapes: [[3, 5]] },
-  { name: "swiglu", fn: (gate, up) => swiglu(gate!, up!), shapes: [[3, 5], [3, 5]] },
-  { name: "rmsNorm", fn: (x, weight) => rmsNorm(x!, weight!, 1e-3), shapes: [[4, 6], [6]] },
-  { name: "layerNorm", fn: (x, weight, bias) => layerNorm({ x: x!, weight: weight!, bias: bias!, eps: 1e-3 }), shapes: [[4, 6], [6], [6]] },
-  { name: "rope", fn: (x) => rope(x!, ropeTables(Int32Array.of(0, 3, 1, 7, 2, 5), { batchSize: 2, headDim: 4, theta: 100 })), shapes: [[2, 3, 3, 4]] },
-  { name: "attention over everything", fn: (query, key, value) => attend({ query: query!, key: key!, value: value! }), shapes: [[2, 2, 3, 4], [2, 2, 3, 4], [2, 2, 3, 4]] },
+  { name: "gelu", fn: (x) => gelu(x), shapes: [[3, 5]] },
+  { name: "swiglu", fn: (gate, up) => swiglu(gate, up), shapes: [[3, 5], [3, 5]] },
+  { name: "rmsNorm", fn: (x, weight) => rmsNorm(x, weight, 1e-3), shapes: [[4, 6], [6]] },
+  { name: "layerNorm", fn: (x, weight, bias) => layerNorm({ x: x, weight: weight, bias: bias, eps: 1e-3 }), shapes: [[4, 6], [6], [6]] },
+  { name: "rope", fn: (x) => rope(x, ropeTables(Int32Array.of(0, 3, 1, 7, 2, 5), { batchSize: 2, headDim: 4, theta: 100 })), shapes: [[2, 3, 3, 4]] },
+  { name: "attention over everything", fn: (query, key, value) => attend({ query: query, key: key, value: value }), shapes: [[2, 2, 3, 4], [2, 2, 3, 4], [2, 2, 3, 4]] },
   {
     name: "grouped attention with a bias and a past",
-    fn: (query, key, value) => attend({ query: query!, key: key!, value: value!, bias: causalBias(2, 3, 5) }),
+    fn: (query, key, value) => attend({ query: query, key: key, value: value, bias: causalBias(2, 3, 5) }),
     shapes: [[2, 4, 3, 2], [2, 2, 5, 2], [2, 2, 5, 2]],
   },
-  { name: "gatherRows with rows taken 0, 1, 2 and 5 times", fn: (table) => gatherRows(table!, Int32Array.of(2, 0, 4, 2, 4, 4, 4, 4)), shapes: [[6, 3]] },
-  { name: "cross entropy", fn: (logits) => maskedCrossEntropy(logits!, Int32Array.of(3, -100, 0, 6)).losses, shapes: [[4, 7]] },
+  { name: "gatherRows with rows taken 0, 1, 2 and 5 times", fn: (table) => gatherRows(table, Int32Array.of(2, 0, 4, 2, 4, 4, 4, 4)), shapes: [[6, 3]] },
+  { name: "cross entropy", fn: (logits) => maskedCrossEntropy(logits, Int32Array.of(3, -100, 0, 6)).losses, shapes: [[4, 7]] },
 ];
 
 test.each(CASES)("the gradient of $name equals finite differences", ({ name, fn, shapes }) => {

@@ -1,18 +1,20 @@
 /** @file What the model tests share: the reference backend, golden tensors, comparison, numeric gradients. */
-import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
-import { registerGradients } from "../../src/backend/gradients.ts";
+import { selectBackend } from "../../src/backend/select.ts";
 import { rng } from "../../src/core/rng.ts";
 import { openSafetensors } from "../../src/model/checkpoints/safetensors.ts";
 import { ParamStore } from "../../src/model/params.ts";
 import { goldenPath } from "../golden/golden.ts";
 
-export async function useCpuBackend(): Promise<void> {
-  tf.enableProdMode();
-  expect(await tf.setBackend("cpu")).toBe(true);
-  registerGradients();
+/** Starts a backend: "cpu" runs blocks op by op, "onnxruntime" compiles them. */
+export async function useBackend(name: string): Promise<void> {
+  expect((await selectBackend(name)).name).toBe(name);
+}
+
+export function useCpuBackend(): Promise<void> {
+  return useBackend("cpu");
 }
 
 /** Every tensor of a golden safetensors file by name. */
