@@ -59,11 +59,11 @@ export interface Task {
   /** Upper bound of an answer's length in tokens. */
   readonly maxNewTokens: number;
   /** All instances of this task in a record; empty when the labels are missing. */
-  samples(record: EmtRecord): readonly Sample[];
+  readonly samples: (record: EmtRecord) => readonly Sample[];
   /** The answer that a response states, in its canonical form; undefined when the response breaks the task's grammar. */
-  parse(response: string): string | undefined;
+  readonly parse: (response: string) => string | undefined;
   /** Scores of a predictions file; unparsed answers are counted and wrong. Pure. */
-  score(rows: readonly ScoredRow[]): Scores;
+  readonly score: (rows: readonly ScoredRow[]) => Scores;
   /** Scores of rules without a model, by name (e.g. "majority"); `train` are the training split's samples of this task. */
-  baselines(input: { readonly train: readonly Sample[]; readonly test: readonly Sample[] }): Readonly<Record<string, Scores>>;
+  readonly baselines: (input: { readonly train: readonly Sample[]; readonly test: readonly Sample[] }) => Readonly<Record<string, Scores>>;
 }

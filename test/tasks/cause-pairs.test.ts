@@ -42,7 +42,7 @@ test("without the text modality the emotions stay and the words vanish, in the t
 });
 
 test("a target without a cause answers None, a record without annotated pairs has no samples", () => {
-  const { pairs: _, ...unannotated } = conversation;
+  const unannotated: EmtRecord = { ...conversation, pairs: undefined };
 
   expect(causePairs.samples({ ...conversation, pairs: [] }).map(({ target }) => target)).toEqual(["None.", "None."]);
   expect(causePairs.samples(unannotated)).toEqual([]);
@@ -58,10 +58,9 @@ test("a conversation and a clip of the same id do not share a prefix", () => {
 
 test("pairs that contradict the conversation are refused all at once", () => {
   const [first, second, third] = conversation.utterances;
-  const { emotion: _, ...unlabelled } = first!;
   const broken: EmtRecord = {
     ...conversation,
-    utterances: [unlabelled, second!, third!],
+    utterances: [{ ...first!, emotion: undefined }, second!, third!],
     pairs: [
       { emotionUtterance: 3, causeUtterance: 4 },
       { emotionUtterance: 2, causeUtterance: 1 },

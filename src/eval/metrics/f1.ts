@@ -2,16 +2,8 @@
 import type { Labelling } from "./confusion.ts";
 import { mean, ratio, sum } from "./ratio.ts";
 
-/** A type alias, so that it is also a record of numbers. */
-export type ClassScore = {
-  readonly precision: number;
-  readonly recall: number;
-  readonly f1: number;
-  /** Rows whose gold answer is this class. */
-  readonly support: number;
-  /** Rows whose predicted answer is this class. */
-  readonly predicted: number;
-};
+/** `support` and `predicted`: rows whose gold answer, and whose predicted answer, is this class. */
+export type ClassScore = Readonly<Record<"precision" | "recall" | "f1" | "support" | "predicted", number>>;
 
 /** Scores of every label of the set, in its order; an undefined prediction belongs to no class, so it costs its gold class recall. */
 export function classScores<L extends string>({ labels, gold, predicted }: Labelling<L>): Readonly<Record<string, ClassScore>> {
