@@ -126,7 +126,7 @@ export async function readCheckpointOptimizer({ folder }: Checkpoint): Promise<A
  * @throws UserError - CheckpointError for each difference.
  */
 export function checkCheckpoint({ folder, state }: Checkpoint, expected: { readonly base?: string; readonly parent?: string | null; readonly stage?: string; readonly configHash?: string }): void {
-  const rules: readonly (readonly [found: unknown, wanted: unknown, what: string, hint: string])[] = [
+  const rules: readonly (readonly [found: string | null, wanted: string | null | undefined, what: string, hint: string])[] = [
     [state.stage, expected.stage, "stage", "Name a checkpoint of this stage, or start the stage anew."],
     [state.lineage.base, expected.base, "base model", "Use the model folder (and, for a random start, the seed) that the checkpoint was trained from."],
     [state.lineage.parent, expected.parent, "parent checkpoint", "The stage before was trained again: train this stage again too."],
@@ -138,8 +138,8 @@ export function checkCheckpoint({ folder, state }: Checkpoint, expected: { reado
   if (problems.length > 0) throw new UserError(problems);
 }
 
-function shorten(value: unknown): string {
-  return value === null ? "none" : String(value).slice(0, 12);
+function shorten(value: string | null | undefined): string {
+  return value?.slice(0, 12) ?? "none";
 }
 
 /** A full disk in a temporary file is reported for the checkpoint that the user knows. */

@@ -30,6 +30,6 @@ export function clipGradients(gradients: ReadonlyMap<string, Tensor>, { maxNorm,
 
 function sumOfSquares(values: Float32Array): number {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
+  for (const value of values) sum += value * value;
   return sum;
 }

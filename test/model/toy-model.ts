@@ -1,6 +1,6 @@
 /** @file The smallest EmoVerse that has every part: both towers, both projectors, a grouped-query decoder. */
 import "@tensorflow/tfjs-backend-cpu";
-import { setBackend } from "@tensorflow/tfjs-core";
+import { enableProdMode, setBackend } from "@tensorflow/tfjs-core";
 import { onTestFinished } from "vitest";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import { initRandom } from "../../src/model/init.ts";
@@ -25,6 +25,7 @@ export async function toyStore(seed = 1): Promise<ParamStore> {
 
 /** An empty store on the plain CPU backend, disposed when the running test ends. */
 export async function emptyStore(): Promise<ParamStore> {
+  enableProdMode();
   await setBackend("cpu");
   const store = new ParamStore();
   onTestFinished(() => store.dispose());

@@ -106,7 +106,7 @@ test("every kind of damage is told, with the file and what to do", async () => {
   }
 });
 
-test("a checkpoint of another base, stage, parent or config is refused with every difference", async () => {
+test("a checkpoint of another base, stage, parent or config is refused with every difference", () => {
   const checkpoint: Checkpoint = { folder: "runs/a/stage-1/step-000001", hash: "h", state: state({ lineage: { base: "b1", parent: "p1" } }) };
 
   checkCheckpoint(checkpoint, { base: "b1", parent: "p1", stage: "a", configHash: "config" });

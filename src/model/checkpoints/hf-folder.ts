@@ -19,10 +19,9 @@ export interface ModelFolder {
   readonly weightFiles: readonly string[];
 }
 
-const EMBEDDING = "language_model.model.embed_tokens.weight";
 const HEAD = "language_model.lm_head.weight";
 /** Constants that some exporters store among the weights; they follow from the config. */
-const DERIVED = /\.rotary_emb\.inv_freq$/;
+const DERIVED = ".rotary_emb.inv_freq";
 const MOST_LISTED = 12;
 
 /**
@@ -37,7 +36,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
 }
 
 /**
- * Puts every weight of the folder into `store` as float32. A file without an output head shares the token embedding.
+ * Puts every weight of the folder into `store` as float32. A file may lack the output head: the decoder then uses the embeddings.
  *
  * @throws UserError - CheckpointError listing missing, superfluous and wrongly shaped tensors, before anything is loaded.
  */
@@ -51,7 +50,6 @@ export async function loadWeights({ folder, config }: Pick<ModelFolder, "folder"
       const data = await fileOf(files, name).readFloats(name);
       store.set(name, tensor(data, [...shape], "float32"));
     }
-    if (!expected.has(HEAD)) store.set(HEAD, store.get(EMBEDDING).clone());
   } finally {
     await files.close();
   }
@@ -73,7 +71,7 @@ export async function baseHash({ config, weightFiles }: ModelFolder, start: "wei
 }
 
 function checkAgainst(expected: ReadonlyMap<string, Shape>, files: WeightFiles, folder: string): void {
-  const superfluous = [...files.tensors.keys()].filter((name) => !expected.has(name) && !DERIVED.test(name));
+  const superfluous = [...files.tensors.keys()].filter((name) => !expected.has(name) && !name.endsWith(DERIVED));
   const missing = [...expected.keys()].filter((name) => !files.tensors.has(name));
   const problems = [
     ...missing.map((name) => () => `missing tensor "${name}" [${expected.get(name)?.join(", ")}]${nearest(name, superfluous)}`),

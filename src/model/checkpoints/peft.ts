@@ -129,7 +129,7 @@ function splitKey(key: string): { path: string; half: "a" | "b" | undefined } {
 /** Rank and scale of a module; patterns name it whole or by its last parts. */
 function sizeOf(module: string, config: AdapterConfig): { rank: number; scale: number } {
   const lookUp = (pattern: Readonly<Record<string, number>> | null | undefined): number | undefined =>
-    Object.entries(pattern ?? {}).find(([key]) => module === key || module.endsWith(`.${key}`))?.[1];
+    Object.entries(pattern ?? {}).find(([key]) => `.${module}`.endsWith(`.${key}`))?.[1];
   const rank = lookUp(config.rank_pattern) ?? config.r;
   const alpha = lookUp(config.alpha_pattern) ?? config.lora_alpha;
   return { rank, scale: alpha / (config.use_rslora ? Math.sqrt(rank) : rank) };
@@ -153,7 +153,7 @@ async function readTensor(file: SafetensorsFile, key: string) {
 async function describeAdapter(store: ParamStore, modules: readonly string[], { baseModel, alsoTrained }: { baseModel: string; alsoTrained: readonly string[] }) {
   const sizes = await Promise.all(
     modules.map(async (module) => {
-      const rank = store.get(`${module}.${LORA_A}`).shape[0] ?? 0;
+      const [rank] = store.get(`${module}.${LORA_A}`).shape;
       const [scale = 0] = await store.get(`${module}.${LORA_SCALE}`).data<"float32">();
       return { module, rank, alpha: Number((scale * rank).toPrecision(6)) };
     }),
