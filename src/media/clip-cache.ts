@@ -71,7 +71,7 @@ function parseEntry(content: Buffer, key: string): Clip | undefined {
   const headerEnd = content.indexOf("\n");
   const header = parseHeader(content.toString("utf8", 0, Math.max(0, headerEnd)));
   const payload = content.subarray(headerEnd + 1);
-  if (header === undefined || header.key !== key || header.sha256 !== sha256(payload)) return undefined;
+  if (header?.key !== key || header.sha256 !== sha256(payload)) return undefined;
   const pixelBytes = header.pixels ?? 0;
   if (payload.length !== pixelBytes + (header.mel ?? 0)) return undefined;
   return {

@@ -42,7 +42,7 @@ export async function loadClip(options: LoadClipOptions): Promise<Clip> {
     frameFile === undefined ? {} : loadParts(frameFile, { frames: true, sound: false }, options),
     soundFile === undefined ? {} : loadParts(soundFile, { frames: false, sound: true }, options),
   ]);
-  return Object.assign({}, ...valuesOrProblems(parts));
+  return valuesOrProblems<Clip>(parts).reduce((clip, part) => ({ ...clip, ...part }), {});
 }
 
 interface Wanted {
@@ -116,8 +116,8 @@ function stack(frames: readonly (Uint8Array | undefined)[]): Uint8Array {
 /** All values, or one error with the problems of every part. */
 function valuesOrProblems<T>(results: readonly PromiseSettledResult<T>[]): T[] {
   const reasons = results.flatMap((result): unknown[] => (result.status === "rejected" ? [result.reason] : []));
-  const foreign = reasons.find((reason) => !(reason instanceof UserError));
-  if (foreign !== undefined) throw foreign;
+  const foreign = reasons.find((reason) => reason instanceof Error && !(reason instanceof UserError));
+  if (foreign instanceof Error) throw foreign;
   if (reasons.length > 0) throw new UserError(reasons.flatMap((reason) => (reason instanceof UserError ? reason.problems : [])), { cause: reasons[0] });
   return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }

@@ -44,7 +44,6 @@ export async function loadClips({ sources, workers, cacheFolder, onProgress, sig
   let done = 0;
   const work = async (): Promise<void> => {
     for (let i = next++; i < sources.length; i = next++) {
-      either.throwIfAborted();
       const { video, audio } = sources[i] ?? {};
       outcomes[i] = await loadOne({ video, audio, spec, modalities, signal: either }, cacheFolder).catch(fileFault);
       done += 1;

@@ -50,9 +50,9 @@ export function runProgram(name: string, path: string, { subject, args, pipes, t
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const child = spawn(path, args, { stdio: stdioFor(pipes), env: environment(), windowsHide: true });
-    let failure: { readonly error: unknown } | undefined;
+    let failure: Error | undefined;
     const fail = (error: unknown): void => {
-      failure ??= { error }; // the first cause is the one to report; killing causes more
+      failure ??= error instanceof Error ? error : new Error(String(error)); // the first cause is reported; killing causes more
       child.kill("SIGKILL");
     };
     const stderr = collectStderr(child);
@@ -74,11 +74,11 @@ export function runProgram(name: string, path: string, { subject, args, pipes, t
       fail(startFailure(name, path, error));
       if (child.pid !== undefined) return;
       release(); // without a process, "close" is not certain to come (EMFILE)
-      reject(failure?.error);
+      reject(failure ?? error);
     });
     child.once("close", (code, killedBy) => {
       release();
-      if (failure !== undefined) reject(failure.error);
+      if (failure !== undefined) reject(failure);
       else if (code === 0) resolve(stderr());
       else reject(exitFailure(name, subject, { code, killedBy, stderr: stderr() }));
     });
@@ -95,8 +95,7 @@ function stdioFor(pipes: ProgramRun["pipes"]): ("ignore" | "pipe")[] {
  * static builds crash when they load the system's character set modules (ffprobe on every transport stream).
  */
 function environment(): NodeJS.ProcessEnv {
-  const { FFREPORT: _, ...rest } = process.env;
-  return { ...rest, GCONV_PATH: "/nonexistent" };
+  return { ...process.env, FFREPORT: undefined, GCONV_PATH: "/nonexistent" };
 }
 
 function connectPipes(

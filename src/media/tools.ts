@@ -100,7 +100,8 @@ async function candidatesFromNpm(name: ToolName): Promise<Candidate[]> {
 /** The packages are optional, and their entry points throw on platforms they have no binary for. */
 function npmBinaryPath(name: ToolName): string | undefined {
   try {
-    const { path }: { path?: unknown } = createRequire(import.meta.url)(NPM_PACKAGES[name]);
+    const installed: unknown = createRequire(import.meta.url)(NPM_PACKAGES[name]);
+    const path = typeof installed === "object" && installed !== null && "path" in installed ? installed.path : undefined;
     return typeof path === "string" ? path : undefined;
   } catch {
     return undefined;

@@ -15,8 +15,8 @@ test("a clip shorter than the number of frames repeats some of them", () => {
 
 test("frame numbers equal those of the published model cards", () => {
   const path = goldenPath("prompts", "expected.json");
-  const cases: { total_frames: number; bound_seconds: unknown; num_segments: number; indices: number[] }[] = JSON.parse(readFileSync(path, "utf8")).card_frame_indices;
-  const whole = cases.filter(({ bound_seconds }) => bound_seconds === null);
+  const expected: { card_frame_indices: { total_frames: number; bound_seconds: unknown; num_segments: number; indices: number[] }[] } = JSON.parse(readFileSync(path, "utf8"));
+  const whole = expected.card_frame_indices.filter(({ bound_seconds }) => bound_seconds === null);
 
   expect(whole.length).toBeGreaterThanOrEqual(4);
   for (const { total_frames, num_segments, indices } of whole) expect(uniformFrameIndices(total_frames, num_segments)).toEqual(indices);

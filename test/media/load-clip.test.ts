@@ -1,13 +1,15 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Clip, ClipSpec } from "../../src/media/clip.ts";
 import { loadClip } from "../../src/media/load-clip.ts";
 import { probeMedia } from "../../src/media/probe.ts";
 import { goldenPath } from "../golden/golden.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { H264, largestDifference, numberShown, numberedFrames, readTensors, render, rotateQuarterTurn, sine } from "./fixtures.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // a system ffmpeg takes 0.1 s to start, and machines are shared
 
 const SPEC: ClipSpec = { frames: 4, imageSize: 32, melBins: 80, melFrames: 200 };
 

@@ -1,11 +1,13 @@
 import { mkdir, readFile, readdir, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { clipKey, readCachedClip } from "../../src/media/clip-cache.ts";
 import { loadClips } from "../../src/media/load-clips.ts";
 import { goldenPath } from "../golden/golden.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { H264, numberedFrames, render, sine } from "./fixtures.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // a system ffmpeg takes 0.1 s to start, and machines are shared
 
 const SPEC = { frames: 2, imageSize: 16, melBins: 80, melFrames: 100 };
 const MODALITIES = ["video", "audio"] as const;

@@ -1,10 +1,12 @@
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { runFfmpeg } from "../../src/media/ffmpeg.ts";
 import { runProgram } from "../../src/media/run-program.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { mediaChildren, userErrorOf } from "./fixtures.ts";
+
+vi.setConfig({ testTimeout: 60_000 }); // a system ffmpeg takes 0.1 s to start, and machines are shared
 
 const ENDLESS = ["-v", "error", "-f", "lavfi", "-i", "testsrc=s=320x240", "-f", "rawvideo", "pipe:1"];
 
