@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -63,7 +63,8 @@ test("what is decoded is what was drawn", async () => {
 
 test("a folder that holds something is left alone", async () => {
   const root = join(folder, "full");
-  await writeFile(join(await makeFolder(root), "notes.txt"), "mine");
+  await mkdir(root);
+  await writeFile(join(root, "notes.txt"), "mine");
 
   await expect(renderSyntheticDataset({ root, clips: 6, seed: 1 })).rejects.toThrow(
     `ConfigError ${root}: got a folder with 1 entries, expected an empty or new one.\n  Choose another folder, or delete this one first.`,
@@ -122,10 +123,4 @@ function pitchOf(samples: Float32Array): number {
 function decode(ffmpeg: string, path: string): { frames: Buffer; sound: Buffer } {
   const run = (...output: readonly string[]): Buffer => execFileSync(ffmpeg, ["-v", "error", "-i", path, ...output, "pipe:1"], { maxBuffer: 1 << 26 });
   return { frames: run("-f", "rawvideo", "-pix_fmt", "rgb24"), sound: run("-vn", "-ar", String(SAMPLE_RATE), "-f", "f32le") };
-}
-
-async function makeFolder(path: string): Promise<string> {
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(path, { recursive: true });
-  return path;
 }
