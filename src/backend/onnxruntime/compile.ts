@@ -163,6 +163,7 @@ class Tracer {
   readonly #backend: OrtBackend;
   readonly #sources: Source[] = [];
   readonly #weights = new Map<string, Tensor>();
+  readonly #placeholders: Tensor[] = [];
 
   constructor(backend: OrtBackend, call: BlockCall) {
     this.#backend = backend;
@@ -181,13 +182,15 @@ class Tracer {
     tidy(() => {
       result = this.#backend.trace(this.builder, body);
     });
-    for (const tensor of [...Object.values(this.inputs), ...this.#weights.values()]) tensor.dispose();
+    for (const tensor of this.#placeholders) tensor.dispose();
     return result!;
   }
 
   placeholder(shape: readonly number[]): { tensor: Tensor; value: Value } {
     const value = this.builder.input(shape);
-    return { value, tensor: engine().keep(engine().makeTensorFromTensorInfo(this.#backend.symbol(value))) };
+    const tensor = engine().keep(engine().makeTensorFromTensorInfo(this.#backend.symbol(value)));
+    this.#placeholders.push(tensor);
+    return { value, tensor };
   }
 
   valueOf(tensor: Tensor): Value {
