@@ -13,7 +13,6 @@ export default tseslint.config(
     languageOptions: { parserOptions: { project: join(root, "tsconfig.json"), tsconfigRootDir: root } },
     linterOptions: { reportUnusedDisableDirectives: "error" },
     rules: {
-      "@typescript-eslint/switch-exhaustiveness-check": "error",
       "@typescript-eslint/consistent-type-imports": "error",
       // Scores and weights are looked up by names with dots and dashes; one spelling for all of them.
       "@typescript-eslint/dot-notation": "off",
@@ -23,6 +22,13 @@ export default tseslint.config(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true, allowArray: true }],
       // `(text) => output.write(text)` hands a void on; the short form reads better.
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      // What was caught is thrown on as it is; TypeScript knows it as "anything but undefined".
+      "@typescript-eslint/only-throw-error": "off",
+      "@typescript-eslint/prefer-promise-reject-errors": ["error", { allowThrowingUnknown: true, allowThrowingAny: false }],
+      // `_` is the name of what a callback or a pattern has to mention.
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_$", varsIgnorePattern: "^_$", destructuredArrayIgnorePattern: "^_$" }],
+      // A switch over a foreign union may leave the rest to its default.
+      "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       eqeqeq: "error",
       "no-console": "error",
     },
