@@ -55,22 +55,13 @@ export async function* trainStage(run: StageRun): AsyncGenerator<RunEvent> {
 /** One optimizer step: gradients summed over its batches, divided by the supervised tokens of all of them. */
 function runStep(run: StageRun, step: number): RunEvent {
   const started = performance.now();
-  const { schedule, params, learningRates, optimizer, stage } = run;
+  const { schedule, learningRates, stage } = run;
   const batches = stepBatches(schedule, step, run.mediaRows);
   const { gradients, losses } = sumOverBatches(run, batches);
   const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
   const loss = total(losses.map(({ loss: own }) => own)) / supervisedTokens;
-  const clipped = clipGradients(gradients, { maxNorm: optimizer.clipNorm, scale: 1 / supervisedTokens });
-  if (clipped.kind === "non-finite" || !Number.isFinite(loss)) throw nonFinite({ stage, step, loss, names: clipped.kind === "non-finite" ? clipped.names : [] });
   const factor = learningRateFactor(run.learningRateSchedule, step, schedule.steps);
-  adamwUpdate(params, run.start.moments, {
-    gradients,
-    gradientScale: clipped.factor / supervisedTokens,
-    learningRate: (name) => factor * (learningRates.get(name) ?? 0),
-    decays: decaysMatrices,
-    options: optimizer,
-  });
-  dispose([...gradients.values()]);
+  const gradientNorm = update(run, { gradients, supervisedTokens, factor, step, loss });
   return {
     kind: "step",
     stage,
@@ -81,11 +72,39 @@ function runStep(run: StageRun, step: number): RunEvent {
     supervisedTokens,
     tokens: batches.reduce((sum, batch) => sum + batch.usedTokens, 0),
     learningRate: factor * Math.max(...learningRates.values()),
-    gradientNorm: clipped.norm,
+    gradientNorm,
     milliseconds: performance.now() - started,
     tensorsAlive: memory().numTensors,
     megabytes: Math.round(process.memoryUsage().rss / 1e6),
   };
+}
+
+interface Update {
+  /** Used up. */
+  readonly gradients: ReadonlyMap<string, Tensor>;
+  readonly supervisedTokens: number;
+  /** Share of the peak learning rates. */
+  readonly factor: number;
+  readonly step: number;
+  readonly loss: number;
+}
+
+/** Clips and applies the gradients; returns their norm before clipping. Nothing has changed when it throws. */
+function update({ stage, params, learningRates, optimizer, start }: StageRun, { gradients, supervisedTokens, factor, step, loss }: Update): number {
+  try {
+    const clipped = clipGradients(gradients, { maxNorm: optimizer.clipNorm, scale: 1 / supervisedTokens });
+    if (clipped.kind === "non-finite" || !Number.isFinite(loss)) throw nonFinite({ stage, step, loss, names: clipped.kind === "non-finite" ? clipped.names : [] });
+    adamwUpdate(params, start.moments, {
+      gradients,
+      gradientScale: clipped.factor / supervisedTokens,
+      learningRate: (name) => factor * (learningRates.get(name) ?? 0),
+      decays: decaysMatrices,
+      options: optimizer,
+    });
+    return clipped.norm;
+  } finally {
+    dispose([...gradients.values()]);
+  }
 }
 
 interface PositionLoss {
