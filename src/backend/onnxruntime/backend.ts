@@ -4,7 +4,7 @@
  */
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import { type backend_util, env, getKernelsForBackend, type NamedTensorInfoMap, registerBackend, registerKernel, type TensorInfo } from "@tensorflow/tfjs-core";
-import { createSession, loadLibrary, type HostTensor, type Session } from "./binding.ts";
+import { createSession, type HostTensor, type Session, startEngine } from "./engine.ts";
 import { HOST_KERNELS } from "./host-kernels.ts";
 import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
 import { EMITTERS, type Emitter } from "./kernels.ts";
@@ -68,9 +68,9 @@ export class OrtBackend extends MathBackendCPU {
   }
 
   /** Runs a session; the outputs are new tensors in pooled memory. */
-  run(session: Session, inputs: Readonly<Record<string, HostTensor>>, outputs: readonly Value[]): TensorInfo[] {
+  run(session: Session, inputs: readonly HostTensor[], outputs: readonly Value[]): TensorInfo[] {
     const tensors = outputs.map(({ shape }) => this.pooledTensor(shape));
-    session.run(inputs, Object.fromEntries(outputs.map(({ name }, i) => [name, this.hostTensor(tensors[i]!)])));
+    session.run(inputs, tensors.map((tensor) => this.hostTensor(tensor)));
     return tensors;
   }
 
@@ -82,8 +82,9 @@ export class OrtBackend extends MathBackendCPU {
     const outputs = [emitted].flat();
     const same = given.find(({ value }) => value === emitted);
     if (same !== undefined) return this.#share(same.info);
-    const session = this.#sessionFor(cutGraph(graph, given.map(({ value }) => value), outputs, symbolicType));
-    const tensors = this.run(session, Object.fromEntries(given.map(({ value, info }) => [value.name, this.hostTensor(info)])), outputs);
+    const cut = cutGraph(graph, given.map(({ value }) => value), outputs, symbolicType);
+    const isUsed = new Set(cut.inputs.map(({ name }) => name));
+    const tensors = this.run(this.#sessionFor(cut), given.filter(({ value }) => isUsed.has(value.name)).map(({ info }) => this.hostTensor(info)), outputs);
     return Array.isArray(emitted) ? tensors : tensors[0]!;
   }
 
@@ -160,7 +161,7 @@ export class OrtBackend extends MathBackendCPU {
 /** Registers the backend and its kernels with tfjs; a second call does nothing. */
 export function registerOrtBackend(): void {
   if (getKernelsForBackend(BACKEND_NAME).length > 0) return;
-  loadLibrary();
+  startEngine();
   env().set("PROD", true);
   registerBackend(BACKEND_NAME, () => new OrtBackend(), 3);
   for (const { kernelName, kernelFunc } of getKernelsForBackend("cpu")) {

@@ -5,7 +5,7 @@
 import { customGrad, engine, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
 import type { OrtBackend } from "./backend.ts";
-import { createSession, type HostTensor, type Session } from "./binding.ts";
+import { createSession, type Session } from "./engine.ts";
 import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
 
 /** The weights that a block may read; see `model/params.ts`. */
@@ -99,9 +99,8 @@ export class BlockCompiler {
   }
 
   #execute({ session, sources, outputs }: Direction, call: BlockCall, saved: readonly Tensor[], gradient: Tensor | undefined): Tensor[] {
-    const feeds: Record<string, HostTensor> = {};
-    for (const source of sources) feeds[source.value.name] = this.#backend.hostTensor(resolve(source, call, saved, gradient));
-    return this.#backend.run(session, feeds, outputs).map((info) => engine().makeTensorFromTensorInfo(info));
+    const inputs = sources.map((source) => this.#backend.hostTensor(resolve(source, call, saved, gradient)));
+    return this.#backend.run(session, inputs, outputs).map((info) => engine().makeTensorFromTensorInfo(info));
   }
 
   #lookUp(call: BlockCall): CompiledBlock {

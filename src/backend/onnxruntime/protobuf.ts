@@ -36,7 +36,8 @@ export interface OnnxGraph {
   readonly initializers: readonly Initializer[];
 }
 
-const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7 } as const satisfies Record<ElementType, number>;
+/** ONNX's numbers for element types; the C API uses the same. */
+export const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7 } as const satisfies Record<ElementType, number>;
 const OPSETS = [
   ["", 17],
   ["com.microsoft", 1],
