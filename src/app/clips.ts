@@ -1,4 +1,5 @@
 /** @file The clips that samples look at, decoded, with the user's policy for bad ones. */
+import type { InputModality } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import type { Utterance } from "../data/record.ts";
 import type { Clip } from "../media/clip.ts";
@@ -21,9 +22,9 @@ export const DROP_BAD_MEDIA = "unreadable media";
  *
  * @throws UserError with every bad file, unless `data.onBad` is drop: then the samples that need it are left out and counted.
  */
-export async function loadSampleClips(experiment: Experiment, samples: readonly Sample[], { signal, onProgress, cacheFolder }: { signal: AbortSignal; onProgress?: (progress: { done: number; total: number }) => void; cacheFolder: string }): Promise<LoadedSamples> {
-  const { config, dataset, clipSpec, model } = experiment;
-  const modalities = config.data.modalities.filter((modality) => modality !== "audio" || model.config.audio_config !== undefined);
+export async function loadSampleClips(experiment: Experiment, samples: readonly Sample[], { signal, onProgress, cacheFolder }: { signal?: AbortSignal; onProgress?: (progress: { done: number; total: number }) => void; cacheFolder: string }): Promise<LoadedSamples> {
+  const { config, dataset, clipSpec } = experiment;
+  const modalities = inputsOf(experiment);
   const utterances = new Map(samples.flatMap(clipsOf).map((utterance) => [utterance.id, utterance]));
   const wanted = modalities.includes("video") || modalities.includes("audio") ? [...utterances.values()].filter(({ media }) => media !== undefined) : [];
   const { clips, failures } = await loadClips({
@@ -32,13 +33,18 @@ export async function loadSampleClips(experiment: Experiment, samples: readonly 
     modalities,
     workers: config.data.workers,
     cacheFolder,
-    signal,
+    ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   if (failures.size === 0) return { samples, clips, drops: {} };
   if (config.data.onBad === "error") throw new UserError([...failures.values()].flatMap(({ problems }) => problems));
   const usable = samples.filter((sample) => clipsOf(sample).every(({ id }) => !failures.has(id)));
   return { samples: usable, clips, drops: { [DROP_BAD_MEDIA]: samples.length - usable.length } };
+}
+
+/** The inputs that are switched on and that the model has a tower for. */
+export function inputsOf({ config, model }: Pick<Experiment, "config" | "model">): readonly InputModality[] {
+  return config.data.modalities.filter((modality) => modality !== "audio" || model.config.audio_config !== undefined);
 }
 
 function clipsOf({ prefix, instruction }: Sample): Utterance[] {

@@ -42,8 +42,8 @@ export async function* evalRun(options: EvalOptions): AsyncGenerator<EvalEvent> 
   const experiment = await openExperiment(config);
   const { params, checkpoint } = await answering.loadWeights(experiment);
   const { split } = config.eval;
-  yield { kind: "evaluation-start", backend: backend.name, device: backend.device, checkpoint: checkpoint.folder, split };
   try {
+    yield { kind: "evaluation-start", backend: backend.name, device: backend.device, checkpoint: checkpoint.folder, split };
     for (const task of options.tasks) {
       if (options.signal.aborted) return;
       yield* evaluateTask(options, { experiment, answering, params, task, checkpoint: checkpoint.folder });
@@ -79,7 +79,7 @@ async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answe
     yield { kind: "evaluation-progress", task: name, done: predictions.length, total: samples.length };
     if (signal.aborted) return;
   }
-  const folder = outputFolder(answering, config);
+  const folder = outputFolder(answering, config, limit);
   const path = join(folder, `${name}.predictions.jsonl`);
   await writePredictions(path, predictions);
   const train = samplesOf(experiment, "train", [name]);
@@ -88,9 +88,15 @@ async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answe
   yield { kind: "scores", scores };
 }
 
-/** `eval`, or a folder beside it named after what differs from the run's own evaluation. */
-function outputFolder({ runDir, config: own, label }: Answering, { eval: { split }, data: { modalities } }: RunConfig): string {
-  const parts = [label, split === own.eval.split ? undefined : split, modalities.join() === own.data.modalities.join() ? undefined : modalities.join("+")];
+/** `eval`, or a folder in it named after what differs from the run's own evaluation, so that its scores stay. */
+function outputFolder({ runDir, config: own, label }: Answering, { eval: { split, decode }, data: { modalities } }: RunConfig, limit: number | undefined): string {
+  const parts = [
+    label,
+    split === own.eval.split ? undefined : split,
+    decode === own.eval.decode ? undefined : decode,
+    modalities.length === own.data.modalities.length ? undefined : modalities.join("+"),
+    limit === undefined ? undefined : `first${limit}`,
+  ];
   const differing = parts.filter((part) => part !== undefined);
   return differing.length === 0 ? join(runDir, "eval") : join(runDir, "eval", differing.join("-"));
 }
@@ -103,7 +109,7 @@ function configFor({ split, decode, modalities, backend }: EvalOptions, config: 
   return {
     ...config,
     backend: backend ?? config.backend,
-    data: { ...config.data, modalities: modalities === undefined ? config.data.modalities : [...modalities] },
+    data: { ...config.data, modalities: config.data.modalities.filter((modality) => modalities?.includes(modality) ?? true) },
     eval: { ...config.eval, split: split ?? config.eval.split, decode: decode ?? config.eval.decode },
   };
 }

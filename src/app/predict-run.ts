@@ -6,8 +6,9 @@ import type { EmtRecord } from "../data/record.ts";
 import { decodeMethod, predictSamples } from "../eval/predict.ts";
 import { loadClip } from "../media/load-clip.ts";
 import { TASKS } from "../tasks/index.ts";
-import type { TaskName } from "../tasks/task.ts";
+import { type Sample, TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { openAnswering } from "./answering.ts";
+import { inputsOf } from "./clips.ts";
 import { openModel } from "./experiment.ts";
 
 export interface PredictOptions {
@@ -25,21 +26,21 @@ export interface Answer {
   readonly response: string;
 }
 
-/** The model's answer to every task, in order. */
+/** The model's answer to every task, in order; when all tasks are asked, to those that ask about a single video. */
 export async function predictRun({ checkpoint: folder, video, text, tasks, backend, signal }: PredictOptions): Promise<readonly Answer[]> {
+  const questions = questionsAbout({ video, text, tasks });
   const answering = await openAnswering({ checkpoint: folder });
   const { config } = answering;
   await selectBackend(backend ?? config.backend);
   const open = await openModel(config);
-  const clip = await loadClip({ video, spec: open.clipSpec, modalities: config.data.modalities, signal });
+  const clip = await loadClip({ video, spec: open.clipSpec, modalities: inputsOf({ config, model: open.model }), signal });
   const { params } = await answering.loadWeights(open);
   const predictor = { params, config: open.model.config, encoding: open.encoding, clips: new Map([[CLIP, clip]]), clipSpec: open.clipSpec, rowTokens: 1 };
   const answers: Answer[] = [];
   try {
     for (const name of tasks) {
       const task = TASKS[name];
-      const samples = task.samples(questionAbout(video, text));
-      if (samples.length === 0) throw new UserError({ kind: "ConfigError", where: "--task", what: `${name} asks about a conversation, not about one video`, hint: "Use m2se eval on a dataset for it." });
+      const samples = questions.get(name) ?? [];
       for await (const [prediction] of predictSamples(predictor, { task, samples, method: decodeMethod(config.eval.decode, task) })) {
         if (prediction !== undefined) answers.push({ task: name, response: prediction.response });
       }
@@ -51,6 +52,13 @@ export async function predictRun({ checkpoint: folder, video, text, tasks, backe
 }
 
 const CLIP = "clip";
+
+function questionsAbout({ video, text, tasks }: Pick<PredictOptions, "video" | "text" | "tasks">): ReadonlyMap<TaskName, readonly Sample[]> {
+  const questions = new Map(tasks.map((name) => [name, TASKS[name].samples(questionAbout(video, text))] as const));
+  const aboutConversations = tasks.filter((name) => questions.get(name)?.length === 0);
+  if (aboutConversations.length === 0 || TASK_NAMES.every((name) => tasks.includes(name))) return questions;
+  throw new UserError({ kind: "ConfigError", where: "--task", what: `${aboutConversations.join(", ")} asks about a conversation, not about one video`, hint: "Use m2se eval on a dataset for it." });
+}
 
 /** A record whose labels only make every task ask; they never reach the model. */
 function questionAbout(video: string, text: string): EmtRecord {

@@ -1,8 +1,6 @@
 /** @file A run's folder: config.json plan.json provenance.json events.jsonl, stage-1/step-000200/, eval/. */
-import { mkdir, readFile } from "node:fs/promises";
-import { createWriteStream } from "node:fs";
+import { mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { once } from "node:events";
 import { type RunConfig, runConfigSchema } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { describeSystemError, toJson, writeFileAtomic } from "../core/files.ts";
@@ -53,25 +51,17 @@ export async function hasRun(runDir: string): Promise<boolean> {
   );
 }
 
-/** Appends events to events.jsonl, one per line; `close` waits until they are written. */
-export async function openEventLog(runDir: string): Promise<{ write(event: unknown): Promise<void>; close(): Promise<void> }> {
-  await mkdir(runDir, { recursive: true }).catch((error: unknown) => {
-    throw describeSystemError(error, runDir);
-  });
+/** Appends events to events.jsonl, one per line. @throws UserError - SystemError when the disk is full or the folder cannot be written. */
+export async function openEventLog(runDir: string): Promise<{ write(event: object): Promise<void>; close(): Promise<void> }> {
   const path = join(runDir, "events.jsonl");
-  const stream = createWriteStream(path, { flags: "a" });
-  let failure: unknown;
-  stream.on("error", (error) => (failure = describeSystemError(error, path)));
+  const described = (error: unknown): never => {
+    throw describeSystemError(error, path);
+  };
+  await mkdir(runDir, { recursive: true }).catch(described);
+  const file = await open(path, "a").catch(described);
   return {
-    write: async (event) => {
-      if (failure !== undefined) throw failure;
-      if (!stream.write(`${JSON.stringify({ time: new Date().toISOString(), ...(event as object) })}\n`)) await Promise.race([once(stream, "drain"), once(stream, "error")]);
-    },
-    close: async () => {
-      stream.end();
-      await once(stream, "close");
-      if (failure !== undefined) throw failure;
-    },
+    write: (event) => file.appendFile(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`).catch(described),
+    close: () => file.close(),
   };
 }
 

@@ -36,16 +36,21 @@ export async function startStage(config: RunConfig, stage: StageConfig, { folder
   return { params, changed: [...changed], base, parent };
 }
 
+/** The result of the stage that a stage starts from. @throws UserError - CheckpointError when it was not trained to its end in this run directory. */
+export async function requireParent(config: RunConfig, { name, initFrom }: Pick<StageConfig, "name" | "initFrom">, runDir: string): Promise<Checkpoint> {
+  const folder = stageFolder(config, initFrom, runDir);
+  const checkpoint = await stageResult(folder);
+  if (checkpoint !== undefined) return checkpoint;
+  throw new UserError({
+    kind: "CheckpointError",
+    where: folder,
+    what: `stage "${name}" starts from stage "${initFrom}", which has no finished checkpoint here`,
+    hint: `Train it first: m2se train --stage ${initFrom} with the same --run-dir.`,
+  });
+}
+
 async function parentCheckpoint(config: RunConfig, stage: StageConfig, { runDir, base }: { runDir: string; base: string }): Promise<Checkpoint> {
-  const checkpoint = await stageResult(stageFolder(config, stage.initFrom, runDir));
-  if (checkpoint === undefined) {
-    throw new UserError({
-      kind: "CheckpointError",
-      where: stageFolder(config, stage.initFrom, runDir),
-      what: `stage "${stage.name}" starts from stage "${stage.initFrom}", which has no finished checkpoint here`,
-      hint: `Train it first: m2se train --stage ${stage.initFrom} with the same --run-dir.`,
-    });
-  }
+  const checkpoint = await requireParent(config, stage, runDir);
   checkCheckpoint(checkpoint, { base, stage: stage.initFrom });
   return checkpoint;
 }

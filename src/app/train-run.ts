@@ -1,10 +1,8 @@
 /** @file Training as the command line asks for it: stages one after another in a run directory, resumable at any step. */
 import { join } from "node:path";
-import { selectBackend } from "../backend/select.ts";
+import { type ActiveBackend, selectBackend } from "../backend/select.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
-import { UserError } from "../core/errors.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
-import { sha256 } from "../core/hash.ts";
 import { storeTensors } from "../model/checkpoints/store-tensors.ts";
 import { batchMedia } from "../media/clip-arrays.ts";
 import { latestCheckpoint, rotateCheckpoints, stepFolderName } from "../train/checkpoint-folders.ts";
@@ -13,11 +11,12 @@ import type { AdamWState } from "../train/adamw.ts";
 import type { RunEvent } from "../train/events.ts";
 import { locateStep } from "../curriculum/schedule.ts";
 import { trainStage } from "../train/train-stage.ts";
+import { claimRunFolder, configHash } from "./claim-run-folder.ts";
 import { type LoadedSamples, loadSampleClips } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
 import { prepareStage, type PreparedStage, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
-import { hasRun, openEventLog, readRunConfig, stageFolder, writeRunConfig } from "./run-folder.ts";
+import { openEventLog, stageFolder } from "./run-folder.ts";
 import { startStage, type StageWeights } from "./stage-weights.ts";
 import { validateStage } from "./validate-stage.ts";
 
@@ -33,10 +32,12 @@ export interface TrainOptions {
 
 /** Trains the stages in order; every event is also appended to the run's events.jsonl. */
 export async function* trainRun(options: TrainOptions): AsyncGenerator<RunEvent> {
+  const backend = await selectBackend(options.config.backend);
+  const experiment = await openExperiment(options.config);
   await claimRunFolder(options);
   const log = await openEventLog(options.runDir);
   try {
-    for await (const event of trainStages(options)) {
+    for await (const event of trainStages(options, { backend, experiment })) {
       await log.write(event);
       yield event;
     }
@@ -45,10 +46,8 @@ export async function* trainRun(options: TrainOptions): AsyncGenerator<RunEvent>
   }
 }
 
-async function* trainStages(options: TrainOptions): AsyncGenerator<RunEvent> {
+async function* trainStages(options: TrainOptions, { backend, experiment }: { backend: ActiveBackend; experiment: Experiment }): AsyncGenerator<RunEvent> {
   const { config, runDir, signal } = options;
-  const backend = await selectBackend(config.backend);
-  const experiment = await openExperiment(config);
   const stages = options.stages.map((name) => stageNamed(config, name));
   yield { kind: "run-start", backend: backend.name, device: backend.device, stages: options.stages, seed: config.seed };
   await writeFileAtomic(join(runDir, "provenance.json"), toJson(await provenance(experiment, backend)));
@@ -111,7 +110,7 @@ function stageEvents({ config, runDir, signal }: TrainOptions, { experiment, sta
       stage: stage.name,
       step,
       steps: prepared.schedule.steps,
-      epoch: locateStep(prepared.schedule, step).epoch,
+      epoch: step === 0 ? 0 : locateStep(prepared.schedule, step).epoch,
       seed: config.seed,
       configHash: configHash(config, stage),
       lineage: { base: weights.base, parent: weights.parent?.hash ?? null },
@@ -140,7 +139,7 @@ function stageEvents({ config, runDir, signal }: TrainOptions, { experiment, sta
       : {
           evaluate: {
             everySteps: best.everySteps,
-            run: (step) => validateStage({ experiment, params: weights.params, stage: stage.name, best, step, signal, runDir, previous: position.best, onBest: async (value) => {
+            run: (step) => validateStage({ experiment, params: weights.params, stage: stage.name, best, step, runDir, previous: position.best, onBest: async (value) => {
               position.best = value;
               await save(step);
             } }),
@@ -149,36 +148,15 @@ function stageEvents({ config, runDir, signal }: TrainOptions, { experiment, sta
   });
 }
 
-/** The newest checkpoint of the stage under --resume; without it, an untouched stage is required. */
-async function resumePoint({ config, runDir, resume }: TrainOptions, { stage }: StageContext, { params, base, parent }: StageWeights): Promise<Position> {
+/** The newest checkpoint of the stage, else its beginning. */
+async function resumePoint({ config, runDir }: TrainOptions, { stage }: StageContext, { params, base, parent }: StageWeights): Promise<Position> {
   const folder = stageFolder(config, stage.name, runDir);
   const latest = await latestCheckpoint(folder);
   if (latest === undefined) return { step: 0, moments: new Map(), best: null };
-  if (!resume) {
-    throw new UserError({ kind: "CheckpointError", where: folder, what: `stage "${stage.name}" has checkpoints here already`, hint: "Go on with --resume, or choose another --run-dir." });
-  }
   const checkpoint: Checkpoint = await readCheckpoint(latest);
   checkCheckpoint(checkpoint, { base, parent: parent?.hash ?? null, stage: stage.name, configHash: configHash(config, stage) });
   await loadCheckpointWeights(checkpoint, params);
   return { step: checkpoint.state.step, moments: await readCheckpointOptimizer(checkpoint), best: checkpoint.state.best };
-}
-
-/** Hash of everything that decides a step's numbers; the backend, the workers and the caches do not. */
-function configHash({ seed, model, data, levels }: RunConfig, stage: StageConfig): string {
-  const { checkpoints: _, ...decisive } = stage;
-  return sha256(JSON.stringify({ seed, model, levels, stage: decisive, data: { root: data.root, frames: data.frames, onBad: data.onBad, modalities: data.modalities } }));
-}
-
-/** A run directory belongs to one config: another one is refused before anything is overwritten. */
-async function claimRunFolder({ config, runDir }: TrainOptions): Promise<void> {
-  if (await hasRun(runDir)) {
-    const earlier = await readRunConfig(runDir);
-    const names = (stages: RunConfig["stages"]): string => stages.map(({ name }) => name).join(", ");
-    if (names(earlier.stages) !== names(config.stages)) {
-      throw new UserError({ kind: "CheckpointError", where: runDir, what: `this run directory belongs to another experiment. Got stages ${names(config.stages)}, expected ${names(earlier.stages)}`, hint: "Choose another --run-dir." });
-    }
-  }
-  await writeRunConfig(runDir, config);
 }
 
 function stageNamed({ stages }: RunConfig, name: string): StageConfig {

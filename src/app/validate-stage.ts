@@ -17,17 +17,19 @@ export interface Validation {
   readonly best: NonNullable<RunConfig["stages"][number]["checkpoints"]["best"]>;
   readonly step: number;
   readonly runDir: string;
-  readonly signal: AbortSignal;
   readonly previous: CheckpointState["best"];
   /** Saves the checkpoint that did better than all before. */
   readonly onBest: (best: NonNullable<CheckpointState["best"]>) => Promise<void>;
 }
 
-/** Scores the first samples of the validation split and tells whether this is the best so far. */
-export async function* validateStage({ experiment, params, stage, best, step, runDir, signal, previous, onBest }: Validation): AsyncGenerator<RunEvent> {
+/**
+ * Scores the first samples of the validation split and tells whether this is the best so far. It always runs to its end:
+ * were it cut off by a signal, the stage would resume behind it and might keep another best checkpoint.
+ */
+export async function* validateStage({ experiment, params, stage, best, step, runDir, previous, onBest }: Validation): AsyncGenerator<RunEvent> {
   const { config, model, encoding, clipSpec } = experiment;
   const task = TASKS[best.task];
-  const { samples, clips } = await loadSampleClips(experiment, samplesOf(experiment, "val", [best.task]).slice(0, best.samples), { signal, cacheFolder: config.data.cache ?? join(runDir, "cache") });
+  const { samples, clips } = await loadSampleClips(experiment, samplesOf(experiment, "val", [best.task]).slice(0, best.samples), { cacheFolder: config.data.cache ?? join(runDir, "cache") });
   if (samples.length === 0) {
     yield { kind: "warning", message: `stages.${stage}.checkpoints.best: the validation split has no sample of ${best.task}; no best checkpoint is kept` };
     return;

@@ -5,7 +5,7 @@ import { selectBackend } from "../../src/backend/select.ts";
 
 const failure = vi.hoisted((): { message: string | undefined } => ({ message: undefined }));
 vi.mock("../../src/backend/onnxruntime/backend.ts", async (original) => {
-  const real = await original<typeof import("../../src/backend/onnxruntime/backend.ts")>();
+  const real = await original<{ readonly registerOrtBackend: () => void }>();
   return {
     ...real,
     registerOrtBackend: () => {

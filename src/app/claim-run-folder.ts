@@ -1,0 +1,53 @@
+/** @file A run directory belongs to one experiment: what contradicts it is refused before anything is written or decoded. */
+import type { RunConfig, StageConfig } from "../config/index.ts";
+import { UserError } from "../core/errors.ts";
+import { sha256 } from "../core/hash.ts";
+import { latestCheckpoint } from "../train/checkpoint-folders.ts";
+import { checkCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
+import { hasRun, readRunConfig, stageFolder, writeRunConfig } from "./run-folder.ts";
+import { requireParent } from "./stage-weights.ts";
+
+export interface Claim {
+  readonly config: RunConfig;
+  /** Names of the stages to be trained, in order. */
+  readonly stages: readonly string[];
+  readonly runDir: string;
+  readonly resume: boolean;
+}
+
+/**
+ * Saves the config in the run directory.
+ *
+ * @throws UserError - CheckpointError when the directory holds another experiment, when a stage has checkpoints and is
+ * not resumed, or when a stage starts from one that neither was trained here nor will be.
+ */
+export async function claimRunFolder({ config, stages, runDir, resume }: Claim): Promise<void> {
+  if (await hasRun(runDir)) await refuseOtherExperiment(config, runDir);
+  for (const [i, stage] of stages.entries()) {
+    const { initFrom } = config.stages.find(({ name }) => name === stage) ?? {};
+    if (initFrom !== undefined && initFrom !== "base" && !stages.slice(0, i).includes(initFrom)) await requireParent(config, { name: stage, initFrom }, runDir);
+    const folder = stageFolder(config, stage, runDir);
+    if (!resume && (await latestCheckpoint(folder)) !== undefined) {
+      throw new UserError({ kind: "CheckpointError", where: folder, what: `stage "${stage}" has checkpoints here already`, hint: "Go on with --resume, or choose another --run-dir." });
+    }
+  }
+  await writeRunConfig(runDir, config);
+}
+
+/** Hash of everything that decides a step's numbers; the backend, the workers and the caches do not. */
+export function configHash({ seed, model, data, levels }: RunConfig, stage: StageConfig): string {
+  const { checkpoints: _, ...decisive } = stage;
+  return sha256(JSON.stringify({ seed, model, levels, stage: decisive, data: { root: data.root, frames: data.frames, onBad: data.onBad, modalities: data.modalities } }));
+}
+
+async function refuseOtherExperiment(config: RunConfig, runDir: string): Promise<void> {
+  const earlier = await readRunConfig(runDir);
+  const names = ({ stages }: RunConfig): string => stages.map(({ name }) => name).join(", ");
+  if (names(earlier) !== names(config)) {
+    throw new UserError({ kind: "CheckpointError", where: runDir, what: `this run directory belongs to another experiment. Got stages ${names(config)}, expected ${names(earlier)}`, hint: "Choose another --run-dir." });
+  }
+  for (const stage of config.stages) {
+    const latest = await latestCheckpoint(stageFolder(config, stage.name, runDir));
+    if (latest !== undefined) checkCheckpoint(await readCheckpoint(latest), { stage: stage.name, configHash: configHash(config, stage) });
+  }
+}
