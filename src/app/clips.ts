@@ -10,12 +10,14 @@ import type { Experiment } from "./experiment.ts";
 export interface LoadedSamples {
   readonly samples: readonly Sample[];
   readonly clips: ReadonlyMap<string, Clip>;
-  /** Samples left out, by reason. */
-  readonly drops: Readonly<Record<string, number>>;
+  /** Samples left out because a clip of theirs cannot be read. */
+  readonly unreadable: readonly Sample[];
 }
 
-/** Reason under which samples with unreadable media are counted. */
-export const DROP_BAD_MEDIA = "unreadable media";
+/** Samples that were left out, counted by reason; empty when there are none. */
+export function dropsByReason(unreadable: readonly Sample[]): Readonly<Record<string, number>> {
+  return unreadable.length === 0 ? {} : { "unreadable media": unreadable.length };
+}
 
 /**
  * Decodes every clip that the samples name.
@@ -36,10 +38,10 @@ export async function loadSampleClips(experiment: Experiment, samples: readonly 
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
-  if (failures.size === 0) return { samples, clips, drops: {} };
+  if (failures.size === 0) return { samples, clips, unreadable: [] };
   if (config.data.onBad === "error") throw new UserError([...failures.values()].flatMap(({ problems }) => problems));
-  const usable = samples.filter((sample) => clipsOf(sample).every(({ id }) => !failures.has(id)));
-  return { samples: usable, clips, drops: { [DROP_BAD_MEDIA]: samples.length - usable.length } };
+  const isUnreadable = (sample: Sample): boolean => clipsOf(sample).some(({ id }) => failures.has(id));
+  return { samples: samples.filter((sample) => !isUnreadable(sample)), clips, unreadable: samples.filter(isUnreadable) };
 }
 
 /** The inputs that are switched on and that the model has a tower for. */

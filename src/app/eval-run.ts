@@ -10,7 +10,7 @@ import { type Prediction, readPredictions, writePredictions } from "../eval/pred
 import { scorePredictions, type ScoresFile } from "../eval/score.ts";
 import { TASKS } from "../tasks/index.ts";
 import type { TaskName } from "../tasks/task.ts";
-import { loadSampleClips } from "./clips.ts";
+import { dropsByReason, loadSampleClips } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
 import { type Answering, openAnswering } from "./answering.ts";
 
@@ -70,8 +70,8 @@ async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answe
     yield { kind: "warning", message: `the ${split} split has no sample of ${name}` };
     return;
   }
-  const { samples, clips, drops } = await loadSampleClips(experiment, wanted, { signal, cacheFolder: config.data.cache ?? join(answering.runDir, "cache") });
-  for (const [reason, count] of Object.entries(drops)) yield { kind: "warning", message: `${name}: ${count} samples left out: ${reason}` };
+  const { samples, clips, unreadable } = await loadSampleClips(experiment, wanted, { signal, cacheFolder: config.data.cache ?? join(answering.runDir, "cache") });
+  for (const [reason, count] of Object.entries(dropsByReason(unreadable))) yield { kind: "warning", message: `${name}: ${count} samples left out: ${reason}` };
   const method = decodeMethod(decode, task);
   const predictions: Prediction[] = [];
   for await (const some of predictSamples({ params, config: model.config, encoding, clips, clipSpec, rowTokens }, { task, samples, method })) {

@@ -9,7 +9,7 @@ import type { ParamStore } from "../model/params.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
 import { trainableParameters } from "../train/trainable.ts";
-import type { LoadedSamples } from "./clips.ts";
+import { dropsByReason, type LoadedSamples } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
 
 export interface PreparedStage {
@@ -36,7 +36,7 @@ export function prepareStage({ config, encoding }: Experiment, stage: StageConfi
   };
   const schedule = scheduleStage(input);
   refuseTooLong(config, stage, schedule);
-  const context: PlanContext = { drops: loaded.drops, trainableParameters: params.count([...learningRates.keys()]), totalParameters: params.count() };
+  const context: PlanContext = { drops: dropsByReason(loaded.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: params.count([...learningRates.keys()]), totalParameters: params.count() };
   return { schedule, plan: planStage(input, context, schedule), learningRates };
 }
 

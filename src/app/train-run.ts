@@ -12,7 +12,7 @@ import type { RunEvent } from "../train/events.ts";
 import { locateStep } from "../curriculum/schedule.ts";
 import { trainStage } from "../train/train-stage.ts";
 import { claimRunFolder, configHash } from "./claim-run-folder.ts";
-import { type LoadedSamples, loadSampleClips } from "./clips.ts";
+import { dropsByReason, type LoadedSamples, loadSampleClips } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
 import { prepareStage, type PreparedStage, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
@@ -56,7 +56,7 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
     cacheFolder: config.data.cache ?? join(runDir, "cache"),
     onProgress: ({ done, total }) => options.onProgress?.(`decoding clips ${done}/${total}`),
   });
-  for (const [reason, count] of Object.entries(loaded.drops)) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
+  for (const [reason, count] of Object.entries(dropsByReason(loaded.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
   for (const stage of stages) {
     yield* runStage(options, { experiment, stage, loaded });
     if (signal.aborted) return;
