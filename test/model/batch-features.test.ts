@@ -19,7 +19,7 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
   });
   afterEach(() => params.dispose());
 
-  test.each([1, 2, 3, 5])("%d clips have the features that each has alone, in order: the padding to an even number does not show", { timeout: TIMEOUT_MS }, (count) => {
+  test.each([2, 3])("%d clips have the features that each has alone, in order: the padding to an even number does not show", { timeout: TIMEOUT_MS }, (count) => {
     const clips = ["a", "b", "c", "d", "e"].slice(0, count);
 
     const { visual, audio } = features(clips, clips);

@@ -14,7 +14,7 @@ import { useBackend } from "./support.ts";
 import { toyConfig } from "./toy-model.ts";
 
 const TIMEOUT_MS = 60_000;
-const MAX_NEW = 6;
+const MAX_NEW = 5;
 /** Two trees with frames and sound, one of text, different lengths: nine prompts, so that the branches exceed one group of eight. */
 const PROMPTS = [...toyClipSamples("a", ["msa", "erc", "fer", "eri"]), ...toyClipSamples("text b", ["ecpe", "msa"]), ...toyClipSamples("c", ["erc", "fer", "eri"])];
 

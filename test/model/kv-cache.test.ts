@@ -1,13 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, expect, test } from "vitest";
 import { createKvCache } from "../../src/model/kv-cache.ts";
-import { useCpuBackend } from "./support.ts";
-import { toyConfig } from "./toy-model.ts";
+import { emptyStore, toyConfig } from "./toy-model.ts";
 
 /** Two layers, two key heads of size 1, so that every number can be followed. */
 const CONFIG = { ...toyConfig.llm_config, hidden_size: 4, num_attention_heads: 4, num_key_value_heads: 2, num_hidden_layers: 2 };
 
-beforeEach(useCpuBackend);
+beforeEach(async () => {
+  await emptyStore(); // for its backend
+});
 
 /** [1, 2 heads, positions, 1]: the numbers of head 0, then of head 1. */
 function heads(first: readonly number[], second: readonly number[]): tf.Tensor {
