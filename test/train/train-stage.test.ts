@@ -179,6 +179,12 @@ test("checkpoints come at their interval and at the end; evaluation comes before
   expect(events.map(brief)).toEqual(["step 1", "step 2", "evaluated after step 2", "interval 2", "step 3", "step 4", "evaluated after step 4", "interval 4", "step 5", "evaluated after step 5", "end 5"]);
 });
 
+test("the last step has one checkpoint, though the interval ends there too", async () => {
+  const events = await collect({ ...stageRun({ budget: { rowTokens: 80, maxSteps: 2 } }), saveEverySteps: 1 });
+
+  expect(events.map(brief)).toEqual(["step 1", "interval 1", "step 2", "end 2"]);
+});
+
 test("a signal ends the loop after the step in hand, with a checkpoint; before the first step there is nothing to lose", async () => {
   const stop = new AbortController();
   const run = stageRun({ budget: { epochs: 2, rowTokens: 80 }, signal: stop.signal });
