@@ -47,8 +47,14 @@ export async function openModel({ model: { folder, system }, data: { frames, mod
 }
 
 /** The samples of a split for the given tasks, record by record. */
-export function samplesOf({ dataset }: Pick<Experiment, "dataset">, split: Split, tasks: readonly TaskName[]): Sample[] {
-  return dataset.records(split).flatMap((record) => tasks.flatMap((task) => TASKS[task].samples(record)));
+export function samplesOf({ dataset, config }: Pick<Experiment, "dataset" | "config">, split: Split, tasks: readonly TaskName[]): Sample[] {
+  const samples = dataset.records(split).flatMap((record) => tasks.flatMap((task) => TASKS[task].samples(record)));
+  return config.data.conversationClip === "target" ? samples : samples.map(withoutTargetClip);
+}
+
+/** Clip tasks show their clip in the prefix; in an instruction only a conversation's target has one. */
+function withoutTargetClip(sample: Sample): Sample {
+  return { ...sample, instruction: sample.instruction.filter(({ kind }) => kind !== "clip") };
 }
 
 function checkVocabulary(folder: string, tokens: number, embeddings: number): void {

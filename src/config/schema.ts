@@ -24,6 +24,7 @@ const dataSchema = z.strictObject({
     .optional()
     .describe("render this dataset into root when root does not exist"),
   frames: positiveInteger.default(8).describe("frames per clip, uniformly spaced"),
+  conversationClip: z.enum(["target", "none"]).default("target").describe("clip that an ECPE prompt shows: the target utterance's, as in the paper, or none"),
   onBad: z.enum(["error", "drop"]).default("error").describe("unreadable media, over-long samples: stop, or drop and count"),
   modalities: z.array(z.enum(MODALITIES)).min(1).default([...MODALITIES]).describe("inputs that are switched on"),
   cache: z.string().optional().describe("folder for decoded clips and frozen features; default: <run>/cache"),

@@ -34,6 +34,7 @@ const FUNCTIONS = {
   SetGlobalIntraOpNumThreads: [147, "void *", ["void *", "int"]],
   SetGlobalInterOpNumThreads: [148, "void *", ["void *", "int"]],
   SetGlobalSpinControl: [149, "void *", ["void *", "int"]],
+  SetGlobalDenormalAsZero: [155, "void *", ["void *"]],
 } as const satisfies Record<string, readonly [position: number, result: string, parameters: readonly string[]]>;
 
 /** A C pointer: the address of something native, or an array whose memory is handed over. */
