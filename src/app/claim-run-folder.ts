@@ -37,7 +37,7 @@ export async function claimRunFolder({ config, stages, runDir, resume }: Claim):
 /** Hash of everything that decides a step's numbers; the backend, the workers and the caches do not. */
 export function configHash({ seed, model, data, levels }: RunConfig, stage: StageConfig): string {
   const { checkpoints: _, ...decisive } = stage;
-  return sha256(JSON.stringify({ seed, model, levels, stage: decisive, data: { root: data.root, frames: data.frames, onBad: data.onBad, modalities: data.modalities } }));
+  return sha256(JSON.stringify({ seed, model, levels, stage: decisive, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } }));
 }
 
 async function refuseOtherExperiment(config: RunConfig, runDir: string): Promise<void> {

@@ -7,7 +7,8 @@ import { readPredictions } from "../../src/eval/predictions.ts";
 import type { ScoresFile } from "../../src/eval/score.ts";
 import { TASKS } from "../../src/tasks/index.ts";
 import { TASK_NAMES } from "../../src/tasks/task.ts";
-import { oneStep, toyRunConfig, toyWorkplace, train, withStage } from "./toy-experiment.ts";
+import { H264, numberedFrames, render } from "../media/fixtures.ts";
+import { oneStep, toyRunConfig, toyWorkplace, train, withStage, writeToyModel } from "./toy-experiment.ts";
 
 const TIMEOUT_MS = 60_000;
 const place = toyWorkplace();
@@ -153,6 +154,22 @@ test("the answer about a video is the evaluation's when the words and the prompt
 
   expect(answers.map(([answer]) => answer?.response)).toEqual(predictions.slice(0, 1).map(({ response }) => response));
   expect(predictions[0]?.response.length).toBeGreaterThan(0);
+});
+
+test("a model without an audio tower trains, and answers about a silent video", { timeout: TIMEOUT_MS }, async () => {
+  const folder = join(place.folder, "deaf-model");
+  await writeToyModel(folder);
+  const { audio_config: _, ...deaf } = JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as Record<string, unknown>;
+  await writeFile(join(folder, "config.json"), JSON.stringify(deaf));
+  const config = oneStep({ ...toyRunConfig(place.folder), model: { ...toyRunConfig(place.folder).model, folder } });
+  const silent = await render(join(place.folder, "silent.mp4"), ...numberedFrames(15), ...H264);
+  await train(config, join(place.folder, "silent-run"), { stages: ["see"] });
+
+  const answers = await predictRun({ checkpoint: join(place.folder, "silent-run/stage-1/step-000001"), video: silent, text: "", tasks: ["msa"], signal: new AbortController().signal });
+
+  expect(TASKS.msa.answers).toContain(answers[0]?.response);
+  const hearing = predictRun({ checkpoint: join(runDir, "stage-2/step-000002"), video: silent, text: "", tasks: ["msa"], signal: new AbortController().signal });
+  await expect(hearing).rejects.toThrow(`MediaError ${silent}: it has no sound`);
 });
 
 async function evaluate(options: Partial<EvalOptions> & Pick<EvalOptions, "tasks">): Promise<EvalEvent[]> {
