@@ -1,4 +1,4 @@
-/** @file A run's folder: config.json plan.json provenance.json events.jsonl, stage-1/step-000200/, eval/. */
+/** @file A run's folder: config.json plan-<stage>.json provenance.json events.jsonl, stage-1/step-000200/, eval/. */
 import { mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type RunConfig, runConfigSchema } from "../config/index.ts";
