@@ -2,7 +2,8 @@
  * @file ParamStore: the model's weights under the checkpoint's own names, in checkpoint orientation ([out, in]).
  * Model functions see a `Params` view of it, so that a block does not know which layer it is.
  */
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { keep, tensor as newTensor, type Tensor } from "@tensorflow/tfjs-core";
+import { borrowFloats, hostFloats } from "../backend/host-memory.ts";
 import { nearestNames } from "../core/suggest.ts";
 
 /** Weights by relative name; tensors are borrowed, never disposed by the reader. */
@@ -23,6 +24,8 @@ export const LORA_B = "lora_B.weight";
 /** Owner of the weights. Everything else borrows. */
 export class ParamStore implements Params {
   readonly #tensors = new Map<string, Tensor>();
+  /** Names whose memory was allocated here; nobody else holds it. */
+  readonly #own = new Set<string>();
   #trainable: ReadonlySet<string> = new Set();
 
   get(name: string): Tensor {
@@ -56,6 +59,18 @@ export class ParamStore implements Params {
   set(name: string, tensor: Tensor): void {
     this.#tensors.get(name)?.dispose();
     this.#tensors.set(name, tensor);
+    this.#own.delete(name);
+  }
+
+  /** Changes a float32 parameter's numbers: in place where that touches nobody else's memory, else in a new tensor. */
+  update(name: string, change: (values: Float32Array) => void): void {
+    const current = this.get(name);
+    const own = this.#own.has(name) ? hostFloats(current) : undefined;
+    const values = own ?? borrowFloats(current).slice();
+    change(values);
+    if (own !== undefined) return;
+    this.set(name, keep(newTensor(values, current.shape, "float32")));
+    this.#own.add(name);
   }
 
   delete(name: string): void {

@@ -3,7 +3,8 @@
  * its own step count, so that a stage may train other parameters than the one before.
  * @see Loshchilov & Hutter 2019, algorithm 2.
  */
-import { keep, tensor, type Tensor } from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { borrowFloats } from "../backend/host-memory.ts";
 import { invariant } from "../core/errors.ts";
 import type { ParamStore } from "../model/params.ts";
 
@@ -37,22 +38,22 @@ export interface AdamWUpdate {
   readonly options: AdamWOptions;
 }
 
-/** One update of every parameter that has a gradient. The store gets new tensors; earlier ones are disposed. */
+/** One update of every parameter that has a gradient. */
 export function adamwUpdate(store: ParamStore, state: AdamWState, { gradients, gradientScale, learningRate, decays, options }: AdamWUpdate): void {
   for (const [name, gradient] of gradients) {
     const parameter = store.get(name);
     invariant(gradient.size === parameter.size, () => `gradient of "${name}" has ${gradient.size} elements, the parameter ${parameter.size}`);
-    const { step, first, second } = nextMoments(state, name, parameter.size);
-    // A copy: the backend may hand out its own memory, and the old tensor may still be read.
-    const values = parameter.dataSync<"float32">().slice();
-    adamwStep(values, gradient.dataSync<"float32">(), { first, second }, {
+    const before = state.get(name) ?? { step: 0, first: new Float32Array(parameter.size), second: new Float32Array(parameter.size) };
+    const moments = { ...before, step: before.step + 1 };
+    state.set(name, moments);
+    const scalars = {
       ...options,
       weightDecay: decays(name, parameter.shape) ? options.weightDecay : 0,
       learningRate: learningRate(name),
       gradientScale,
-      step,
-    });
-    store.set(name, keep(tensor(values, parameter.shape, "float32")));
+      step: moments.step,
+    };
+    store.update(name, (values) => adamwStep(values, borrowFloats(gradient), moments, scalars));
   }
 }
 
@@ -82,11 +83,4 @@ export function adamwStep(parameter: Float32Array, gradient: Float32Array, { fir
 /** Matrices and convolution kernels decay; biases, norms, layer scales, class token and learned positions do not (as in HF Trainer). */
 export function decaysMatrices(name: string, shape: readonly number[]): boolean {
   return name.endsWith(".weight") && shape.length >= 2 && !name.endsWith("embed_positions.weight");
-}
-
-function nextMoments(state: AdamWState, name: string, size: number): Moments {
-  const before = state.get(name) ?? { step: 0, first: new Float32Array(size), second: new Float32Array(size) };
-  const next = { ...before, step: before.step + 1 };
-  state.set(name, next);
-  return next;
 }

@@ -1,5 +1,6 @@
 /** @file The global gradient norm, and the factor that limits it. */
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { borrowFloats } from "../backend/host-memory.ts";
 
 export type ClippedNorm =
   /** `norm` is the one before clipping; every gradient is to be multiplied by `factor`. */
@@ -19,7 +20,7 @@ export function clipGradients(gradients: ReadonlyMap<string, Tensor>, { maxNorm,
   let total = 0;
   const nonFinite: string[] = [];
   for (const [name, gradient] of gradients) {
-    const squares = sumOfSquares(gradient.dataSync<"float32">());
+    const squares = sumOfSquares(borrowFloats(gradient));
     if (!Number.isFinite(squares)) nonFinite.push(name);
     total += squares;
   }
