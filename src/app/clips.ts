@@ -24,7 +24,7 @@ export function dropsByReason(unreadable: readonly Sample[]): Readonly<Record<st
  *
  * @throws UserError with every bad file, unless `data.onBad` is drop: then the samples that need it are left out and counted.
  */
-export async function loadSampleClips(experiment: Experiment, samples: readonly Sample[], { signal, onProgress, cacheFolder }: { signal?: AbortSignal; onProgress?: (progress: { done: number; total: number }) => void; cacheFolder: string }): Promise<LoadedSamples> {
+export async function loadSampleClips(experiment: Experiment, samples: readonly Sample[], { signal, onProgress, cacheFolder }: { signal?: AbortSignal; onProgress?: (progress: { done: number; total: number }) => void; cacheFolder?: string | undefined }): Promise<LoadedSamples> {
   const { config, dataset, clipSpec } = experiment;
   const modalities = inputsOf(experiment);
   const utterances = new Map(samples.flatMap(clipsOf).map((utterance) => [utterance.id, utterance]));

@@ -1,5 +1,4 @@
 /** @file What training would do, in numbers, from the very schedule that it would execute. */
-import { join } from "node:path";
 import { selectBackend } from "../backend/select.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import type { StagePlan } from "../curriculum/plan.ts";
@@ -17,12 +16,12 @@ export interface PlanOptions {
   readonly signal: AbortSignal;
 }
 
-/** The plans of the stages; nothing is written. */
+/** The plans of the stages; nothing is written, unless the config names a cache. */
 export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<{ readonly stages: readonly StagePlan[] }> {
   await selectBackend("cpu");
   const experiment = await openExperiment(config);
   const stages = config.stages.filter(({ name }) => names.includes(name));
-  const loaded = await loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache ?? join(config.data.root, ".cache") });
+  const loaded = await loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache });
   const plans: StagePlan[] = [];
   for (const stage of stages) {
     const { params } = await loadBase(config, experiment.model);

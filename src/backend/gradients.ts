@@ -6,7 +6,7 @@
 import { getGradient } from "@tensorflow/tfjs-core";
 import { require as requireEsm } from "tsx/cjs/api";
 
-/** Registers the gradient of every tfjs-core op; a second call does nothing. */
+/** Registers the gradient of every tfjs-core op, which takes a second; a second call does nothing. Only training needs them. */
 export function registerGradients(): void {
   if (getGradient("BatchMatMul") !== undefined) return;
   requireEsm("@tensorflow/tfjs-core/dist/register_all_gradients.js", import.meta.url);

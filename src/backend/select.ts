@@ -3,7 +3,6 @@ import { availableParallelism, cpus } from "node:os";
 import "@tensorflow/tfjs-backend-cpu";
 import { env, getBackend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "../core/errors.ts";
-import { registerGradients } from "./gradients.ts";
 import { registerOrtBackend } from "./onnxruntime/backend.ts";
 
 export interface ActiveBackend {
@@ -27,7 +26,6 @@ const START = {
 /** Starts the named backend, or under `auto` the fastest one that works, and says which and why. */
 export async function selectBackend(wanted: string): Promise<ActiveBackend> {
   env().set("PROD", true);
-  registerGradients();
   if (wanted !== "auto") return start(wanted, "asked for");
   const failures: string[] = [];
   for (const name of PREFERRED) {

@@ -1,6 +1,7 @@
 /** @file One forward and backward pass over a batch of packed rows. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { registerGradients } from "../backend/gradients.ts";
 import { invariant } from "../core/errors.ts";
 import type { Batch } from "../curriculum/batch.ts";
 import { treeBias } from "../curriculum/tree-mask.ts";
@@ -28,6 +29,7 @@ export function supervisedPositions({ labels }: Pick<Batch, "labels">): Int32Arr
 
 /** Losses and gradients of the named parameters. The sum, not the mean: the caller divides by the count of the whole step. */
 export function lossAndGradients(params: ParamStore, config: ModelConfig, { batch, media }: MicroBatch, trained: readonly string[]): LossAndGradients {
+  registerGradients();
   let losses: Tensor | undefined;
   const gradients = tf.tidy(() => {
     const { grads } = tf.engine().gradients(

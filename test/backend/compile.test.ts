@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
 import { blockCompiler } from "../../src/backend/blocks.ts";
+import { registerGradients } from "../../src/backend/gradients.ts";
 import { selectBackend } from "../../src/backend/select.ts";
 import { rng } from "../../src/core/rng.ts";
 import { runBlock } from "../../src/model/block.ts";
@@ -9,6 +10,7 @@ import { type Params, ParamStore } from "../../src/model/params.ts";
 
 beforeAll(async () => {
   await selectBackend("onnxruntime");
+  registerGradients();
 });
 
 const B = 2;

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
+import { registerGradients } from "../../src/backend/gradients.ts";
 import { selectBackend } from "../../src/backend/select.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
 import { audioFeatures, embedBatch, hiddenStates, logitsAt, maskedCrossEntropy, visualFeatures } from "../../src/model/emoverse.ts";
@@ -16,6 +17,7 @@ const LABELS = Int32Array.of(21, 22, 20, 2);
 /** Everything between pixels, sound and loss, with the gradient of every weight it reads. */
 async function lossAndGradients(backend: string): Promise<Map<string, Tensor>> {
   expect((await selectBackend(backend)).name).toBe(backend);
+  registerGradients();
   const { params, config: golden, expected } = await goldenChat();
   await addGoldenAdapter(params);
   const config = modelConfigSchema.parse({ ...golden, audio_config: SIZES });

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
+import { registerGradients } from "../../src/backend/gradients.ts";
 import { selectBackend } from "../../src/backend/select.ts";
 import { rng } from "../../src/core/rng.ts";
 import { openSafetensors } from "../../src/model/checkpoints/safetensors.ts";
@@ -11,6 +12,7 @@ import { goldenPath } from "../golden/golden.ts";
 /** Starts a backend: "cpu" runs blocks op by op, "onnxruntime" compiles them. */
 export async function useBackend(name: string): Promise<void> {
   expect((await selectBackend(name)).name).toBe(name);
+  registerGradients();
 }
 
 export function useCpuBackend(): Promise<void> {
