@@ -3,11 +3,16 @@
  * inside a CommonJS package, which plain Node refuses. tsx's CommonJS loader reads it; the engine and its registries
  * are process-global, so the second copy of the op code it brings is harmless.
  */
-import { getGradient } from "@tensorflow/tfjs-core";
+import { getGradient, type GradConfig } from "@tensorflow/tfjs-core";
 import { require as requireEsm } from "tsx/cjs/api";
 
 /** Registers the gradient of every tfjs-core op, which takes a second; a second call does nothing. Only training needs them. */
 export function registerGradients(): void {
-  if (getGradient("BatchMatMul") !== undefined) return;
+  if (registered("BatchMatMul") !== undefined) return;
   requireEsm("@tensorflow/tfjs-core/dist/register_all_gradients.js", import.meta.url);
+}
+
+/** tfjs's own declaration leaves out that an op may have no gradient. */
+function registered(kernelName: string): GradConfig | undefined {
+  return getGradient(kernelName);
 }

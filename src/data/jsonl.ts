@@ -54,7 +54,9 @@ export async function openJsonlWriter(path: string): Promise<JsonlWriter> {
       throw describeSystemError(error, path);
     }
   };
-  await guarded(async () => void (await mkdir(dirname(path), { recursive: true })));
+  await guarded(async () => {
+    await mkdir(dirname(path), { recursive: true });
+  });
   const file = await open(temporary, "wx").catch((error: unknown) => {
     throw describeSystemError(error, path);
   });

@@ -113,7 +113,7 @@ function forward(params: ParamStore, x: tf.Tensor, isCompiled: boolean): tf.Tens
     let y = x;
     for (let i = 0; i < LAYERS; i++) {
       const view = params.scope(String(i));
-      const inputs = { x: y, bias: tf.slice(tf.pad(bias, [[0, Math.max(0, y.shape[0]! - B)], [0, 0], [0, 0]]), [0, 0, 0], [y.shape[0]!, S, S]) };
+      const inputs = { x: y, bias: tf.slice(tf.pad(bias, [[0, Math.max(0, y.shape[0] - B)], [0, 0], [0, 0]]), [0, 0, 0], [y.shape[0], S, S]) };
       y = (isCompiled ? runBlock({ name: "layer", params: view, inputs, fn: layer }) : layer(view, inputs))[0]!;
     }
     return y;

@@ -1,4 +1,4 @@
-import { add, backend, getBackend, getGradient, tensor1d } from "@tensorflow/tfjs-core";
+import { add, backend, getBackend, tensor1d } from "@tensorflow/tfjs-core";
 import { afterEach, expect, test, vi } from "vitest";
 import { OrtBackend } from "../../src/backend/onnxruntime/backend.ts";
 import { selectBackend } from "../../src/backend/select.ts";
@@ -18,14 +18,13 @@ afterEach(() => {
   failure.message = undefined;
 });
 
-test.each(["cpu", "onnxruntime"])("%s starts when it is asked for, with every gradient", async (name) => {
+test.each(["cpu", "onnxruntime"])("%s starts when it is asked for", async (name) => {
   const active = await selectBackend(name);
 
   expect(active).toMatchObject({ name, reason: "asked for" });
   expect(active.device).toMatch(/^\d+ CPU threads, \S/);
   expect(getBackend()).toBe(name);
   expect(backend() instanceof OrtBackend).toBe(name === "onnxruntime");
-  expect(getGradient("BatchMatMul")).toBeDefined();
   expect([...add(tensor1d([1, 2]), 1).dataSync()]).toEqual([2, 3]);
 });
 

@@ -17,8 +17,8 @@ const PRESETS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-test("the list of configs is the one we know", () => {
-  expect(FILES).toEqual(["curriculum.yaml", "smoke.yaml", "tiny-lora.yaml", "tiny.yaml"]);
+test("the tiny experiment, its variants and the paper's preset are there", () => {
+  expect(FILES).toEqual(expect.arrayContaining(["curriculum.yaml", "smoke.yaml", "tiny-lora.yaml", "tiny.yaml"]));
 });
 
 test.each(FILES)("%s resolves and every value in it has an effect", async (file) => {
@@ -28,11 +28,24 @@ test.each(FILES)("%s resolves and every value in it has an effect", async (file)
   if (PRESETS[file] === undefined) expect(`${loaded.config.name}.yaml`).toBe(basename(file));
 });
 
-test.each(FILES)("%s keeps the paper's mixtures", async (file) => {
+test("the preset holds the paper's stages and mixtures", async () => {
+  const file = "curriculum.yaml";
   const { config } = await loadConfig(join(FOLDER, file), { set: PRESETS[file] ?? [] });
 
   expect(config.stages.map(({ name, initFrom, mixture }) => ({ name, initFrom, mixture }))).toEqual([
     { name: "multitask-pretraining", initFrom: "base", mixture: { msa: "high", fer: "high", erc: "low" } },
     { name: "reason-finetuning", initFrom: "multitask-pretraining", mixture: { eri: "high", ecpe: "high", erc: "high", msa: "low" } },
   ]);
+});
+
+test.each(["tiny.yaml", "tiny-lora.yaml", "smoke.yaml"])("%s trains the paper's stages in their order, and no task of theirs is lost", async (file) => {
+  const { config } = await loadConfig(join(FOLDER, file));
+  const tasks = config.stages.map(({ mixture }) => Object.keys(mixture));
+
+  expect(config.stages.map(({ name, initFrom }) => ({ name, initFrom }))).toEqual([
+    { name: "multitask-pretraining", initFrom: "base" },
+    { name: "reason-finetuning", initFrom: "multitask-pretraining" },
+  ]);
+  expect(tasks[0]).toEqual(expect.arrayContaining(["msa", "fer", "erc"]));
+  expect(tasks[1]).toEqual(expect.arrayContaining(["eri", "ecpe", "erc", "msa"])); // what else it holds is rehearsal
 });

@@ -4,6 +4,7 @@
  */
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import { type backend_util, env, getKernelsForBackend, type NamedTensorInfoMap, registerBackend, registerKernel, type TensorInfo } from "@tensorflow/tfjs-core";
+import { invariant } from "../../core/errors.ts";
 import { createSession, type HostTensor, type Session, startEngine } from "./engine.ts";
 import { HOST_KERNELS } from "./host-kernels.ts";
 import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
@@ -169,7 +170,10 @@ export function registerOrtBackend(): void {
     registerKernel({
       kernelName,
       backendName: BACKEND_NAME,
-      kernelFunc: (call) => (call.backend as OrtBackend).dispatch(kernelName, emit, kernelFunc, call),
+      kernelFunc: (call) => {
+        invariant(call.backend instanceof OrtBackend, () => `kernel ${kernelName} was called with another backend`);
+        return call.backend.dispatch(kernelName, emit, kernelFunc, call);
+      },
     });
   }
 }

@@ -138,7 +138,8 @@ export class BlockCompiler {
         dy.tensor,
         true,
       );
-      invariant(grads.every((grad) => grad !== null), () => `block ${call.name}: its output does not depend on every trained parameter`);
+      const found: readonly (Tensor | null)[] = grads;
+      invariant(found.every((grad) => grad !== null), () => `block ${call.name}: its output does not depend on every trained parameter`);
       return { result: tracer.valueOf(value), gradient: dy.value, gradients: grads.map((grad) => tracer.valueOf(grad)), boundary: nodesBefore };
     });
     const saved = crossingValues(tracer.builder, boundary);

@@ -15,7 +15,7 @@ export function drawExpression(emotion: Emotion, strength: number, random: Rng):
   const { core, optional, extra } = PROTOTYPES[emotion];
   const variation = random.uniform();
   const units = [...core, ...(variation < 0.15 ? [] : optional), ...(variation >= 0.85 ? extra : [])];
-  return Object.fromEntries(units.map((unit, index) => [unit, activation({ strength, rank: index, random })]).sort());
+  return Object.fromEntries(units.map((unit, index) => [unit, activation({ strength, rank: index, random })] as const).sort());
 }
 
 /** The units in order of activation, strongest first. */

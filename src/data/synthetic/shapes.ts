@@ -44,7 +44,7 @@ function parseShape(shape: string): readonly Turn[] {
   const parsed = shape.split(" ").map((token) => {
     const kind = Object.entries(TURN_KINDS).find(([letter]) => token.startsWith(letter))?.[1];
     invariant(kind !== undefined, () => `unknown turn ${token} in shape ${shape}`);
-    return { kind, topics: [...token.slice(1)].map((digit) => Number(digit) - 1) };
+    return { kind, topics: Array.from(token.slice(1), (digit) => Number(digit) - 1) };
   });
   let speaker = 1;
   return parsed.map(({ kind, topics }, index) => {

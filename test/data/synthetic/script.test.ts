@@ -176,6 +176,6 @@ function topicRule(target: number, { utterances: turns }: EmtRecord): readonly n
   const stated = (text: string): string | undefined => /(?:sold|moved|changed|took|found|showed|bought|drew) (?:the|my) (\w+)/.exec(text)?.[1];
   const text = turns[target - 1]?.text ?? "";
   if (stated(text) !== undefined) return [target];
-  if (/happened/.test(text)) return [target + 1];
+  if (text.includes("happened")) return [target + 1];
   return turns.flatMap((turn, index) => (words(text).includes(stated(turn.text) ?? "-") ? [index + 1] : []));
 }
