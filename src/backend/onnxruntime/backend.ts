@@ -12,7 +12,7 @@ import { EMITTERS, type Emitter } from "./kernels.ts";
 import { createPool } from "./pool.ts";
 import type { OnnxGraph } from "./protobuf.ts";
 
-export const BACKEND_NAME = "onnxruntime";
+const BACKEND_NAME = "onnxruntime";
 
 /** Idle buffers kept for the next step. */
 const POOL_BYTES = 1 << 30;
@@ -182,4 +182,3 @@ export function registerOrtBackend(): void {
 function symbolicType({ name, type, shape }: Value): { name: string; type: Value["type"]; shape: string[] } {
   return { name, type, shape: shape.map((_, axis) => `${name}_${axis}`) };
 }
-

@@ -3,6 +3,7 @@
  * The package's own JavaScript binding is not used: it copies every output, and gives each session threads of its own.
  * @see onnxruntime_c_api.h: OrtApi is a table of function pointers whose order never changes.
  */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Koffi } from "./koffi.ts";
@@ -10,7 +11,9 @@ import type { Koffi } from "./koffi.ts";
 /** API version whose table is asked for; the library is newer and keeps older tables. */
 const API_VERSION = 16;
 
-/** Position in the table, result, arguments. A status is null or an error to be read and released. */
+type FunctionEntry = readonly [position: number, result: string, parameters: readonly string[]];
+
+/** Where the functions stand in the table. A result "void *" is a status: null, or an error to be read and released. */
 const FUNCTIONS = {
   GetErrorMessage: [2, "const char *", ["void *"]],
   CreateSessionFromArray: [8, "void *", ["void *", "void *", "size_t", "void *", "void *"]],
@@ -35,10 +38,11 @@ const FUNCTIONS = {
   SetGlobalInterOpNumThreads: [148, "void *", ["void *", "int"]],
   SetGlobalSpinControl: [149, "void *", ["void *", "int"]],
   SetGlobalDenormalAsZero: [155, "void *", ["void *"]],
-} as const satisfies Record<string, readonly [position: number, result: string, parameters: readonly string[]]>;
+} as const satisfies Record<string, FunctionEntry>;
 
 /** A C pointer: the address of something native, or an array whose memory is handed over. */
 export type Pointer = bigint | NodeJS.TypedArray | null;
+
 export type CApi = Readonly<Record<keyof typeof FUNCTIONS, (...args: readonly (Pointer | number | string)[]) => unknown>> & {
   /** Address of an array's memory; the array must stay reachable while the address is used. */
   readonly address: (memory: NodeJS.TypedArray) => bigint;
@@ -48,14 +52,15 @@ export type CApi = Readonly<Record<keyof typeof FUNCTIONS, (...args: readonly (P
 /** Loads the library. Throws a plain Error that names what is missing. */
 export function loadCApi(): CApi {
   const require = createRequire(import.meta.url);
+  const path = libraryPath(dirname(require.resolve("onnxruntime-node/package.json")));
   const koffi = require("koffi") as Koffi;
-  const library = koffi.load(libraryPath(dirname(require.resolve("onnxruntime-node/package.json"))));
+  const library = koffi.load(path);
   const base = library.func("OrtGetApiBase", "void *", [])();
-  const getApi = functionAt(koffi, base, 0, "void *", ["uint32_t"]);
-  const getVersion = functionAt(koffi, base, 1, "const char *", []);
+  const getApi = functionAt(koffi, base, [0, "void *", ["uint32_t"]]);
+  const getVersion = functionAt(koffi, base, [1, "const char *", []]);
   const table = getApi(API_VERSION);
   if (table === null) throw new Error(`version ${String(getVersion())} does not offer API ${API_VERSION}`);
-  const functions = Object.entries(FUNCTIONS).map(([name, [position, result, parameters]]) => [name, functionAt(koffi, table, position, result, parameters)]);
+  const functions = Object.entries(FUNCTIONS).map(([name, entry]) => [name, functionAt(koffi, table, entry)]);
   return { ...Object.fromEntries(functions), address: (memory: NodeJS.TypedArray) => koffi.address(memory), version: String(getVersion()) } as CApi;
 }
 
@@ -63,12 +68,14 @@ const LIBRARIES: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: "
 
 function libraryPath(packageFolder: string): string {
   const name = LIBRARIES[process.platform];
-  if (name === undefined) throw new Error(`no library for ${process.platform}`);
-  return join(packageFolder, "bin", "napi-v6", process.platform, process.arch, name);
+  const path = name === undefined ? undefined : join(packageFolder, "bin", "napi-v6", process.platform, process.arch, name);
+  if (path === undefined || !existsSync(path)) throw new Error(`onnxruntime-node has no library for ${process.platform}-${process.arch}`);
+  return path;
 }
 
+const POINTER_BYTES = 8;
+
 /** The function whose pointer stands at a position of a table. */
-function functionAt(koffi: Koffi, table: unknown, position: number, result: string, parameters: readonly string[]): (...args: readonly unknown[]) => unknown {
-  const pointerBytes = 8;
-  return koffi.decode(koffi.decode(table, position * pointerBytes, "void *"), koffi.proto(result, [...parameters]));
+function functionAt(koffi: Koffi, table: unknown, [position, result, parameters]: FunctionEntry): (...args: readonly unknown[]) => unknown {
+  return koffi.decode(koffi.decode(table, position * POINTER_BYTES, "void *"), koffi.proto(result, parameters));
 }

@@ -1,21 +1,23 @@
 /** @file Engine: one ONNX Runtime environment with one thread pool and one memory arena for all sessions. */
 import { availableParallelism } from "node:os";
-import { UserError } from "../../core/errors.ts";
+import { invariant, UserError } from "../../core/errors.ts";
 import { type CApi, loadCApi, type Pointer } from "./c-api.ts";
 import { ELEMENT_TYPES, encodeModel, type ElementType, type OnnxGraph } from "./protobuf.ts";
-
-export type HostArray = Float32Array | Int32Array;
 
 /** A tensor over one's own memory; nothing is copied. */
 export interface HostTensor {
   readonly type: ElementType;
   readonly dims: readonly number[];
-  readonly data: HostArray;
+  readonly data: Float32Array | Int32Array;
 }
 
 export interface Session {
-  /** Runs the graph on its inputs, in the graph's order, and writes into the outputs, in the graph's order. */
+  /**
+   * Runs the graph on its inputs, in the graph's order, and writes into the outputs, in the graph's order. Throws with
+   * ONNX Runtime's own text when a tensor does not fit.
+   */
   run(inputs: readonly HostTensor[], outputs: readonly HostTensor[]): void;
+  /** Frees the session; a second call does nothing. */
   dispose(): void;
 }
 
@@ -26,33 +28,45 @@ interface Engine {
   readonly sessionOptions: bigint;
 }
 
+/** Values of the C API's enumerations. */
 const WARNINGS = 3;
 const ALL_OPTIMIZATIONS = 99;
 const ARENA_ALLOCATOR = 1;
 const DEFAULT_MEMORY = 0;
 
+/** ONNX Runtime allows one environment in a process. */
 let engine: Engine | undefined;
 
-/** Number of threads that share a kernel's work. */
-export const threadCount = (): number => Math.max(1, availableParallelism());
-
-/** Starts the engine; throws a UserError that says what is wrong when it cannot be used. */
+/** Starts the engine; a second call does nothing. @throws UserError that says what is wrong when it cannot be used. */
 export function startEngine(): void {
-  engine ??= openEngine();
+  runningEngine();
 }
 
-/** A session for a graph. */
+/** A session for a graph. Throws with ONNX Runtime's own text when the graph is not valid. */
 export function createSession(graph: OnnxGraph): Session {
-  engine ??= openEngine();
-  const { api, environment, sessionOptions } = engine;
+  const { api, environment, sessionOptions } = runningEngine();
   const model = encodeModel(graph);
   const session = created(api, (out) => api.CreateSessionFromArray(environment, model, model.byteLength, sessionOptions, out));
   const inputNames = cStrings(api, graph.inputs.map(({ name }) => name));
   const outputNames = cStrings(api, graph.outputs.map(({ name }) => name));
+  let isOpen = true;
   return {
-    run: (inputs, outputs) => runSession(session, { inputNames, outputNames, inputs, outputs }),
-    dispose: () => void api.ReleaseSession(session),
+    run: (inputs, outputs) => {
+      // The library would follow any of these into memory that is not there.
+      invariant(isOpen, () => "a session was run after it was disposed");
+      invariant(inputs.length === graph.inputs.length, () => `${inputs.length} inputs for a graph of ${graph.inputs.length}`);
+      invariant(outputs.length === graph.outputs.length, () => `${outputs.length} outputs for a graph of ${graph.outputs.length}`);
+      runSession(session, { inputNames, outputNames, inputs, outputs });
+    },
+    dispose: () => {
+      if (isOpen) api.ReleaseSession(session);
+      isOpen = false;
+    },
   };
+}
+
+function runningEngine(): Engine {
+  return (engine ??= openEngine());
 }
 
 interface Call {
@@ -63,8 +77,7 @@ interface Call {
 }
 
 function runSession(session: bigint, { inputNames, outputNames, inputs, outputs }: Call): void {
-  engine ??= openEngine();
-  const { api, memory } = engine;
+  const { api, memory } = runningEngine();
   const values = new BigUint64Array(inputs.length + outputs.length);
   const inputValues = values.subarray(0, inputs.length);
   const outputValues = values.subarray(inputs.length);
@@ -86,7 +99,7 @@ function openEngine(): Engine {
   try {
     const api = loadCApi();
     const threading = created(api, (out) => api.CreateThreadingOptions(out));
-    check(api, api.SetGlobalIntraOpNumThreads(threading, threadCount()));
+    check(api, api.SetGlobalIntraOpNumThreads(threading, availableParallelism()));
     check(api, api.SetGlobalInterOpNumThreads(threading, 1));
     check(api, api.SetGlobalSpinControl(threading, 1));
     check(api, api.SetGlobalDenormalAsZero(threading));
@@ -111,7 +124,8 @@ function createSessionOptions(api: CApi): bigint {
   check(api, api.SetSessionLogSeverityLevel(options, WARNINGS));
   check(api, api.DisableMemPattern(options));
   check(api, api.AddSessionConfigEntry(options, "session.use_env_allocators", "1"));
-  // Masked attention weights are e^-104: as denormal numbers each costs a hundred cycles wherever it is read.
+  // Masked attention weights are e^-104: as denormal numbers each costs a hundred cycles wherever it is read. The first
+  // session of the process switches the thread that makes it, JavaScript included, to the same arithmetic, for good.
   check(api, api.AddSessionConfigEntry(options, "session.set_denormal_as_zero", "1"));
   return options;
 }

@@ -12,7 +12,6 @@ export interface OpOptions {
   readonly shape: readonly number[];
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
   readonly domain?: "" | "com.microsoft";
-  readonly type?: ElementType;
 }
 
 export class GraphBuilder {
@@ -22,21 +21,22 @@ export class GraphBuilder {
   readonly #constants = new Map<string, Value>();
   #counter = 0;
 
-  input(shape: readonly number[], type: ElementType = "float32"): Value {
-    return this.#value(shape, type);
+  input(shape: readonly number[]): Value {
+    return this.#value(shape, "float32");
   }
 
   /** One node with one output. */
-  op(op: string, inputs: readonly Value[], { shape, attributes = {}, domain = "", type = "float32" }: OpOptions): Value {
-    const output = this.#value(shape, type);
+  op(op: string, inputs: readonly Value[], { shape, attributes = {}, domain = "" }: OpOptions): Value {
+    const output = this.#value(shape, "float32");
     this.nodes.push({ op, domain, inputs: inputs.map(({ name }) => name), outputs: [output.name], attributes });
     return output;
   }
 
-  /** One node with several outputs of the given shapes. */
-  ops(op: string, inputs: readonly Value[], shapes: readonly (readonly number[])[], attributes: Readonly<Record<string, AttributeValue>> = {}, domain: "" | "com.microsoft" = ""): Value[] {
+  /** One Split node: consecutive parts of the given shapes along an axis. */
+  split(x: Value, shapes: readonly (readonly number[])[], axis: number): Value[] {
+    const sizes = this.integers(shapes.map((shape) => shape[axis] ?? 0));
     const outputs = shapes.map((shape) => this.#value(shape, "float32"));
-    this.nodes.push({ op, domain, inputs: inputs.map(({ name }) => name), outputs: outputs.map(({ name }) => name), attributes });
+    this.nodes.push({ op: "Split", domain: "", inputs: [x.name, sizes.name], outputs: outputs.map(({ name }) => name), attributes: { axis } });
     return outputs;
   }
 

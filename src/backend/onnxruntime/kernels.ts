@@ -100,12 +100,12 @@ const concat: Emitter = ({ graph, inputs, attrs }) => {
 };
 
 const splitV: Emitter = ({ graph, inputs: { x }, attrs }) => {
-  const [axis] = normalizeAxes(attrs["axis"], x!.shape.length);
+  const [axis = 0] = normalizeAxes(attrs["axis"], x!.shape.length);
   const count = attrs["numOrSizeSplits"] as number | number[];
-  const length = x!.shape[axis!]!;
+  const length = x!.shape[axis]!;
   const sizes = typeof count === "number" ? Array.from({ length: count }, () => length / count) : count;
   const shapes = sizes.map((size) => x!.shape.map((old, i) => (i === axis ? size : old)));
-  return graph.ops("Split", [x!, graph.integers(sizes)], shapes, { axis: axis! });
+  return graph.split(x!, shapes, axis);
 };
 
 const padV2: Emitter = ({ graph, inputs: { x }, attrs }) => {
