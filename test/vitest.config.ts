@@ -7,7 +7,8 @@ const slow = "test/slow/**/*.test.ts";
 export default defineConfig({
   root: join(import.meta.dirname, ".."),
   test: {
-    pool: "threads",
+    // A process per file, as the program is one: ONNX Runtime's environment and its denormal mode belong to the process.
+    pool: "forks",
     reporters: ["dot", join(import.meta.dirname, "reporter.ts")],
     projects: [
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [slow], testTimeout: 15_000 } },

@@ -21,8 +21,6 @@ export interface OpenModel {
   readonly model: ModelFolder;
   readonly encoding: Omit<EncodeOptions, "withAnswer">;
   readonly clipSpec: ClipSpec;
-  /** Feature rows of a clip in the decoder. */
-  readonly mediaRows: { readonly videoTokens: number; readonly audioTokens: number };
 }
 
 /** Opens dataset and model folder; no weight and no media file is read yet. */
@@ -35,14 +33,11 @@ export async function openModel({ model: { folder, system }, data: { frames, mod
   const model = await readModelFolder(folder);
   const tokenizer = await loadTokenizer(folder);
   checkVocabulary(folder, tokenizer.vocabSize, model.config.llm_config.vocab_size);
-  const perFrame = tokensPerFrame(model.config);
-  const perSound = tokensPerSound(model.config);
   const audio = model.config.audio_config;
   return {
     model,
-    encoding: { tokenizer, template: chatTemplate(model.config.template), system, modalities, mediaTokens: { framesPerClip: frames, tokensPerFrame: perFrame, tokensPerSound: perSound } },
+    encoding: { tokenizer, template: chatTemplate(model.config.template), system, modalities, mediaTokens: { framesPerClip: frames, tokensPerFrame: tokensPerFrame(model.config), tokensPerSound: tokensPerSound(model.config) } },
     clipSpec: { frames, imageSize: imageSize(model.config), melBins: audio?.num_mel_bins ?? 80, melFrames: 2 * (audio?.max_source_positions ?? 0) },
-    mediaRows: { videoTokens: frames * perFrame, audioTokens: perSound },
   };
 }
 

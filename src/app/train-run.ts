@@ -4,7 +4,8 @@ import { type ActiveBackend, selectBackend } from "../backend/select.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
 import { storeTensors } from "../model/checkpoints/store-tensors.ts";
-import { batchMedia } from "../media/clip-arrays.ts";
+import { batchMedia } from "../curriculum/batch-media.ts";
+import { featureRows } from "../curriculum/batch.ts";
 import { latestCheckpoint, rotateCheckpoints, stepFolderName } from "../train/checkpoint-folders.ts";
 import { checkCheckpoint, type Checkpoint, type CheckpointState, loadCheckpointWeights, readCheckpoint, readCheckpointOptimizer, saveCheckpoint } from "../train/checkpoint.ts";
 import type { AdamWState } from "../train/adamw.ts";
@@ -125,7 +126,7 @@ function stageEvents({ config, runDir, signal }: TrainOptions, { experiment, sta
     params: weights.params,
     config: experiment.model.config,
     schedule: prepared.schedule,
-    mediaRows: experiment.mediaRows,
+    featureRows: featureRows(experiment.encoding.mediaTokens),
     media: (batch) => batchMedia(batch, loaded.clips, experiment.clipSpec),
     learningRates: prepared.learningRates,
     learningRateSchedule: stage.schedule,

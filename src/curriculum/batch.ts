@@ -1,5 +1,7 @@
 /** @file Batch: several packed rows of equal length as flat arrays, with the clips whose features they hold. */
+import { concatArrays } from "../core/arrays.ts";
 import { invariant } from "../core/errors.ts";
+import type { MediaTokens } from "../text/encode.ts";
 import type { Modality } from "../text/encoded-sample.ts";
 import type { PackedRow } from "./packed-row.ts";
 
@@ -29,6 +31,11 @@ export interface FeatureRows {
   readonly audioTokens: number;
 }
 
+/** Feature rows of a clip whose placeholders take that many tokens. */
+export function featureRows({ framesPerClip, tokensPerFrame, tokensPerSound }: MediaTokens): FeatureRows {
+  return { videoTokens: framesPerClip * tokensPerFrame, audioTokens: tokensPerSound };
+}
+
 /** Rows of equal length as one batch. */
 export function buildBatch(rows: readonly PackedRow[], { videoTokens, audioTokens }: FeatureRows): Batch {
   const lengths = rows.map(({ inputIds }) => inputIds.length);
@@ -44,12 +51,12 @@ export function buildBatch(rows: readonly PackedRow[], { videoTokens, audioToken
     rows,
     batchSize: rows.length,
     length,
-    inputIds: concatenate(rows.map(({ inputIds }) => inputIds)),
-    labels: concatenate(rows.map(({ labels }) => labels)),
-    positionIds: concatenate(rows.map(({ positionIds }) => positionIds)),
+    inputIds: concatArrays(Int32Array, rows.map(({ inputIds }) => inputIds)),
+    labels: concatArrays(Int32Array, rows.map(({ labels }) => labels)),
+    positionIds: concatArrays(Int32Array, rows.map(({ positionIds }) => positionIds)),
     videoClips,
     audioClips,
-    featureIndex: concatenate(rows.map((row) => featureIndex(row, tables))),
+    featureIndex: concatArrays(Int32Array, rows.map((row) => featureIndex(row, tables))),
     supervisedTokens: rows.reduce((sum, row) => sum + row.supervisedTokens, 0),
     usedTokens: rows.reduce((sum, row) => sum + row.usedTokens, 0),
   };
@@ -81,14 +88,4 @@ function distinctClips(rows: readonly PackedRow[], modality: Modality): string[]
 
 function firstRows(clips: readonly string[], start: number, tokens: number): ReadonlyMap<string, number> {
   return new Map(clips.map((clip, i) => [clip, start + i * tokens]));
-}
-
-function concatenate(parts: readonly Int32Array[]): Int32Array {
-  const whole = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let start = 0;
-  for (const part of parts) {
-    whole.set(part, start);
-    start += part.length;
-  }
-  return whole;
 }

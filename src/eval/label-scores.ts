@@ -1,10 +1,8 @@
 /** @file Log-probabilities of whole answers, read off one forward pass: answers hang as branches under their prompt. */
 import * as tf from "@tensorflow/tfjs-core";
-import { treeBias } from "../curriculum/tree-mask.ts";
-import type { Batch } from "../curriculum/batch.ts";
-import { batchFeatures, type BatchMedia } from "../model/batch-features.ts";
+import { batchStates, type BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { embedBatch, hiddenStates, logitsAt } from "../model/emoverse.ts";
+import { logitsAt } from "../model/emoverse.ts";
 import type { Params } from "../model/params.ts";
 
 /** An answer of a row: the position that predicts its first token, and where its tokens stand. */
@@ -16,17 +14,10 @@ export interface PlacedAnswer {
 }
 
 /** log P(answer | prompt), end token included, of every placed answer of a batch of one row. */
-export function answerLogProbs(params: Params, config: ModelConfig, { batch, media, answers }: { batch: Batch; media: BatchMedia; answers: readonly PlacedAnswer[] }): number[] {
+export function answerLogProbs(params: Params, config: ModelConfig, { answers, ...input }: BatchWithMedia & { readonly answers: readonly PlacedAnswer[] }): number[] {
   const positions = [...new Set(answers.flatMap(predictingPositions))];
   const rowOf = new Map(positions.map((position, row) => [position, row]));
-  const logits = tf.tidy(() => {
-    const hidden = hiddenStates(params, config, {
-      embeds_BSD: embedBatch(params, config, batch, batchFeatures(params, config, media)),
-      positionIds: batch.positionIds,
-      bias_BSL: tf.tensor3d(treeBias(batch.rows, batch.length), [batch.batchSize, batch.length, batch.length]),
-    });
-    return logitsAt(params, config, hidden, Int32Array.from(positions));
-  });
+  const logits = tf.tidy(() => logitsAt(params, config, batchStates(params, config, input), Int32Array.from(positions)));
   const [, vocabSize = 0] = logits.shape;
   const values = logits.dataSync<"float32">();
   logits.dispose();

@@ -1,14 +1,14 @@
 /** @file Samples -> predictions: closed answer sets by likelihood, the others by greedy generation. */
-import { buildBatch } from "../curriculum/batch.ts";
+import { tidied } from "../backend/tidied.ts";
+import { batchMedia } from "../curriculum/batch-media.ts";
+import { buildBatch, featureRows } from "../curriculum/batch.ts";
 import { treeBias } from "../curriculum/tree-mask.ts";
 import type { Clip, ClipSpec } from "../media/clip.ts";
-import { batchMedia } from "../media/clip-arrays.ts";
-import { batchFeatures, type BatchMedia } from "../model/batch-features.ts";
+import { batchFeatures } from "../model/batch-features.ts";
+import type { BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { generateGreedy } from "../model/generate.ts";
 import type { Params } from "../model/params.ts";
-import { tidied } from "../model/tidied.ts";
-import type { Batch } from "../curriculum/batch.ts";
 import type { Sample, Task } from "../tasks/task.ts";
 import { encodeAnswer, type EncodeOptions, encodeSamples } from "../text/encode.ts";
 import { answerLogProbs } from "./label-scores.ts";
@@ -41,8 +41,7 @@ export async function* predictSamples(predictor: Predictor, { task, samples, met
   const answerIds = answers.map((answer) => encodeAnswer(answer, encoding));
   for (const { row, prompts } of promptRows(encoded, answerIds, rowTokens)) {
     const started = performance.now();
-    const { mediaTokens } = encoding;
-    const batch = buildBatch([row], { videoTokens: mediaTokens.framesPerClip * mediaTokens.tokensPerFrame, audioTokens: mediaTokens.tokensPerSound });
+    const batch = buildBatch([row], featureRows(encoding.mediaTokens));
     const media = batchMedia(batch, predictor.clips, predictor.clipSpec);
     const responses = method === "score" ? scoreAnswers(predictor, { batch, media, prompts, answers }) : generateAnswers(predictor, { batch, media, prompts, task });
     const seconds = (performance.now() - started) / 1000 / prompts.length;
@@ -62,7 +61,7 @@ function toPrediction(task: Task, sample: Sample | undefined, { text, scores, se
   return { id: sample.id, task: task.name, gold: sample.target, response: text, ...(parsed === undefined ? {} : { parsed }), ...(scores === undefined ? {} : { scores }), seconds };
 }
 
-function scoreAnswers({ params, config }: Predictor, { batch, media, prompts, answers }: { batch: Batch; media: BatchMedia; prompts: readonly PlacedPrompt[]; answers: readonly string[] }): Response[] {
+function scoreAnswers({ params, config }: Predictor, { batch, media, prompts, answers }: BatchWithMedia & { readonly prompts: readonly PlacedPrompt[]; readonly answers: readonly string[] }): Response[] {
   const logProbs = answerLogProbs(params, config, { batch, media, answers: prompts.flatMap((prompt) => prompt.answers) });
   return prompts.map((_, i) => {
     const own = logProbs.slice(i * answers.length, (i + 1) * answers.length);
@@ -71,7 +70,7 @@ function scoreAnswers({ params, config }: Predictor, { batch, media, prompts, an
   });
 }
 
-function generateAnswers({ params, config, encoding }: Predictor, { batch, media, prompts, task }: { batch: Batch; media: BatchMedia; prompts: readonly PlacedPrompt[]; task: Task }): Response[] {
+function generateAnswers({ params, config, encoding }: Predictor, { batch, media, prompts, task }: BatchWithMedia & { readonly prompts: readonly PlacedPrompt[]; readonly task: Task }): Response[] {
   const { tokenizer, template } = encoding;
   const answers = tidied(() =>
     generateGreedy(params, config, {

@@ -1,22 +1,10 @@
 /** @file Tower outputs for the clips of a batch. Clip counts are padded to even numbers, so that few shapes are compiled. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { BatchMedia, ClipArray } from "../curriculum/batch-media.ts";
 import { audioFeatures, type Features, visualFeatures } from "./emoverse.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Params } from "./params.ts";
-
-/** Numbers of equal-sized clips, one after another; shape is that of the whole with the clip count first. */
-export interface ClipArray {
-  readonly values: Float32Array;
-  readonly shape: readonly number[];
-}
-
-export interface BatchMedia {
-  /** [clips, F, Y, X, C], normalised. */
-  readonly pixels?: ClipArray;
-  /** [clips, bins, frames] */
-  readonly mel?: ClipArray;
-}
 
 /** Clip counts are rounded up to a multiple of this. */
 const CLIP_MULTIPLE = 2;

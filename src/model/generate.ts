@@ -5,12 +5,14 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { borrowFloats } from "../backend/host-memory.ts";
+import { tidied } from "../backend/tidied.ts";
+import { MASKED } from "../curriculum/tree-mask.ts";
 import type { ModelConfig } from "./config.ts";
 import { decodeWithCache } from "./decoder.ts";
 import { embedBatch, type Features, logitsAt, PARTS } from "./emoverse.ts";
 import { createKvCache, type KvCache } from "./kv-cache.ts";
 import type { Params } from "./params.ts";
-import { tidied } from "./tidied.ts";
 
 export interface GenerateInput {
   /** [S] each: one row of prompts. */
@@ -26,9 +28,6 @@ export interface GenerateInput {
   /** An answer ends before any of these. */
   readonly stopIds: ReadonlySet<number>;
 }
-
-/** Additive bias of a pair that must not attend. */
-const MASKED = -1e9;
 
 /** Branch counts are rounded up to a multiple of this, so that few shapes are compiled. */
 const BRANCH_MULTIPLE = 8;
@@ -123,7 +122,7 @@ function asRows(hidden_BSD: Tensor): Tensor {
 /** Index of the largest logit of every row [M, V]; the first of equals. */
 function likeliest(logits: Tensor): Int32Array {
   const [rows = 0, vocabSize = 0] = logits.shape;
-  const values = logits.dataSync<"float32">();
+  const values = borrowFloats(logits);
   return Int32Array.from({ length: rows }, (_, row) => {
     let best = row * vocabSize;
     for (let i = best + 1; i < (row + 1) * vocabSize; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;

@@ -1,5 +1,6 @@
 /** @file Keys and values of a row and the answers that grow from it, in memory laid out once. */
 import * as tf from "@tensorflow/tfjs-core";
+import { borrowFloats } from "../backend/host-memory.ts";
 import { invariant } from "../core/errors.ts";
 import type { LlmConfig } from "./config.ts";
 import type { LayerCache } from "./decoder.ts";
@@ -30,8 +31,8 @@ export function createKvCache(config: LlmConfig, { promptLength, capacity }: { p
       fresh.forEach(({ key, value }, layer) => {
         const stored = layers[layer];
         if (stored === undefined) return;
-        copyHeads(key.dataSync<"float32">(), stored.key, { heads, headDim, length, first });
-        copyHeads(value.dataSync<"float32">(), stored.value, { heads, headDim, length, first });
+        copyHeads(borrowFloats(key), stored.key, { heads, headDim, length, first });
+        copyHeads(borrowFloats(value), stored.value, { heads, headDim, length, first });
       });
     },
     tensors: () => layers.map(({ key, value }) => ({ key: tf.tensor4d(key, shape), value: tf.tensor4d(value, shape) })),

@@ -4,16 +4,10 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { registerGradients } from "../backend/gradients.ts";
 import { invariant } from "../core/errors.ts";
 import type { Batch } from "../curriculum/batch.ts";
-import { treeBias } from "../curriculum/tree-mask.ts";
-import { batchFeatures, type BatchMedia } from "../model/batch-features.ts";
+import { batchStates, type BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { embedBatch, hiddenStates, logitsAt, maskedCrossEntropy } from "../model/emoverse.ts";
+import { logitsAt, maskedCrossEntropy } from "../model/emoverse.ts";
 import type { ParamStore } from "../model/params.ts";
-
-export interface MicroBatch {
-  readonly batch: Batch;
-  readonly media: BatchMedia;
-}
 
 export interface LossAndGradients {
   /** Loss of every supervised position, in the order of `supervisedPositions(batch)`. */
@@ -28,13 +22,13 @@ export function supervisedPositions({ labels }: Pick<Batch, "labels">): Int32Arr
 }
 
 /** Losses and gradients of the named parameters. The sum, not the mean: the caller divides by the count of the whole step. */
-export function lossAndGradients(params: ParamStore, config: ModelConfig, { batch, media }: MicroBatch, trained: readonly string[]): LossAndGradients {
+export function lossAndGradients(params: ParamStore, config: ModelConfig, input: BatchWithMedia, trained: readonly string[]): LossAndGradients {
   registerGradients();
   let losses: Tensor | undefined;
   const gradients = tf.tidy(() => {
     const { grads } = tf.engine().gradients(
       () => {
-        const result = batchLoss(params, config, { batch, media });
+        const result = batchLoss(params, config, input);
         losses = tf.keep(result.losses);
         return result.sum;
       },
@@ -52,16 +46,12 @@ export function lossAndGradients(params: ParamStore, config: ModelConfig, { batc
 }
 
 /** Losses without gradients. */
-export function lossOnly(params: ParamStore, config: ModelConfig, microBatch: MicroBatch): Float32Array {
-  return tf.tidy(() => batchLoss(params, config, microBatch).losses.dataSync<"float32">().slice());
+export function lossOnly(params: ParamStore, config: ModelConfig, input: BatchWithMedia): Float32Array {
+  return tf.tidy(() => batchLoss(params, config, input).losses.dataSync<"float32">().slice());
 }
 
-function batchLoss(params: ParamStore, config: ModelConfig, { batch, media }: MicroBatch): { sum: tf.Scalar; losses: Tensor } {
-  const positions = supervisedPositions(batch);
-  const hidden = hiddenStates(params, config, {
-    embeds_BSD: embedBatch(params, config, batch, batchFeatures(params, config, media)),
-    positionIds: batch.positionIds,
-    bias_BSL: tf.tensor3d(treeBias(batch.rows, batch.length), [batch.batchSize, batch.length, batch.length]),
-  });
-  return maskedCrossEntropy(logitsAt(params, config, hidden, positions), Int32Array.from(positions, (position) => batch.labels[position] ?? -1));
+function batchLoss(params: ParamStore, config: ModelConfig, input: BatchWithMedia): { sum: tf.Scalar; losses: Tensor } {
+  const positions = supervisedPositions(input.batch);
+  const targets = positions.map((position) => input.batch.labels[position] ?? -1);
+  return maskedCrossEntropy(logitsAt(params, config, batchStates(params, config, input), positions), targets);
 }

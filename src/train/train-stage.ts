@@ -4,9 +4,9 @@
  */
 import { dispose, type Tensor, tidy, add, keep, memory } from "@tensorflow/tfjs-core";
 import { UserError } from "../core/errors.ts";
-import type { Batch } from "../curriculum/batch.ts";
+import type { BatchMedia } from "../curriculum/batch-media.ts";
+import type { Batch, FeatureRows } from "../curriculum/batch.ts";
 import { stepBatches, type StageSchedule } from "../curriculum/schedule.ts";
-import type { BatchMedia } from "../model/batch-features.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { ParamStore } from "../model/params.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
@@ -21,8 +21,7 @@ export interface StageRun {
   readonly params: ParamStore;
   readonly config: ModelConfig;
   readonly schedule: StageSchedule;
-  /** Feature rows per clip, as `buildBatch` takes them. */
-  readonly mediaRows: { readonly videoTokens: number; readonly audioTokens: number };
+  readonly featureRows: FeatureRows;
   readonly media: (batch: Batch) => BatchMedia;
   /** Peak learning rate of every trained parameter. */
   readonly learningRates: ReadonlyMap<string, number>;
@@ -56,7 +55,7 @@ export async function* trainStage(run: StageRun): AsyncGenerator<RunEvent> {
 function runStep(run: StageRun, step: number): RunEvent {
   const started = performance.now();
   const { schedule, learningRates, stage } = run;
-  const batches = stepBatches(schedule, step, run.mediaRows);
+  const batches = stepBatches(schedule, step, run.featureRows);
   const { gradients, losses } = sumOverBatches(run, batches);
   const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
   const loss = total(losses.map(({ loss: own }) => own)) / supervisedTokens;

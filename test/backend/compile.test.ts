@@ -5,7 +5,7 @@ import { registerGradients } from "../../src/backend/gradients.ts";
 import { selectBackend } from "../../src/backend/select.ts";
 import { rng } from "../../src/core/rng.ts";
 import { runBlock } from "../../src/model/block.ts";
-import { tidied } from "../../src/model/tidied.ts";
+import { tidied } from "../../src/backend/tidied.ts";
 import { type Params, ParamStore } from "../../src/model/params.ts";
 
 beforeAll(async () => {

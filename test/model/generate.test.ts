@@ -7,7 +7,7 @@ import { batchFeatures } from "../../src/model/batch-features.ts";
 import { embedBatch, hiddenStates, logitsAt } from "../../src/model/emoverse.ts";
 import { generateGreedy } from "../../src/model/generate.ts";
 import type { Params, ParamStore } from "../../src/model/params.ts";
-import { tidied } from "../../src/model/tidied.ts";
+import { tidied } from "../../src/backend/tidied.ts";
 import type { EncodedSample, EncodedSegment } from "../../src/text/encoded-sample.ts";
 import { toyBatch, toyClipSamples, toyMedia, toyWeights } from "../train/toy-rows.ts";
 import { useBackend } from "./support.ts";

@@ -5,7 +5,7 @@ import { ParamStore } from "../../src/model/params.ts";
 import { buildBatch, type Batch } from "../../src/curriculum/batch.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
 import { rng } from "../../src/core/rng.ts";
-import type { BatchMedia, ClipArray } from "../../src/model/batch-features.ts";
+import type { BatchMedia, ClipArray } from "../../src/curriculum/batch-media.ts";
 import type { TaskName } from "../../src/tasks/task.ts";
 import type { EncodedSample, MediaSlot } from "../../src/text/encoded-sample.ts";
 import { toySample } from "../curriculum/toy-samples.ts";

@@ -5,7 +5,7 @@ import { treeBias } from "../../src/curriculum/tree-mask.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { generateGreedy } from "../../src/model/generate.ts";
 import type { ParamStore } from "../../src/model/params.ts";
-import { tidied } from "../../src/model/tidied.ts";
+import { tidied } from "../../src/backend/tidied.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
 import type { AdamWState } from "../../src/train/adamw.ts";
 import type { RunEvent } from "../../src/train/events.ts";
@@ -234,7 +234,7 @@ function stageRun({ samples = SAMPLES, budget, learningRate = 1e-2, optimizer, s
     params,
     config: toyConfig,
     schedule,
-    mediaRows: TOY_MEDIA_ROWS,
+    featureRows: TOY_MEDIA_ROWS,
     media: toyMedia,
     learningRates: new Map(names.map((name) => [name, learningRate])),
     learningRateSchedule: learningRateSchedule ?? { kind: "cosine", warmup: 0.1, floor: 0.1 },

@@ -2,8 +2,9 @@
  * @file Compiled blocks: a function of tfjs ops is run once on symbolic tensors, forward and through tfjs's own
  * gradients, and what its kernels would have done becomes two ONNX graphs, one for each direction.
  */
-import { customGrad, engine, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { customGrad, engine, type Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
+import { tidied } from "../tidied.ts";
 import type { OrtBackend } from "./backend.ts";
 import { createSession, type Session } from "./engine.ts";
 import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
@@ -177,13 +178,10 @@ class Tracer {
     this.params = this.#view(call.params, "");
   }
 
-  trace<T extends object>(body: () => T): T {
-    let result: T | undefined;
-    tidy(() => {
-      result = this.#backend.trace(this.builder, body);
-    });
+  trace<T>(body: () => T): T {
+    const result = tidied(() => this.#backend.trace(this.builder, body));
     for (const tensor of this.#placeholders) tensor.dispose();
-    return result!;
+    return result;
   }
 
   placeholder(shape: readonly number[]): { tensor: Tensor; value: Value } {

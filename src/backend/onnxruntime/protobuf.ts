@@ -1,4 +1,5 @@
 /** @file The part of the ONNX protobuf format that a compute graph needs, as bytes. Field numbers: onnx.proto3, IR version 8. */
+import { concatArrays } from "../../core/arrays.ts";
 
 export type ElementType = "float32" | "int32" | "int64";
 
@@ -129,11 +130,5 @@ function varint(value: number): Uint8Array {
 }
 
 function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
+  return concatArrays(Uint8Array, parts);
 }

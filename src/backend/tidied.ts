@@ -1,4 +1,4 @@
-/** @file tf.tidy for a result that holds no tensors. */
+/** @file tf.tidy for a result that is not made of tensors. */
 import { tidy } from "@tensorflow/tfjs-core";
 
 /** The result of `body`; every tensor it made is freed. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { batchMedia } from "../../src/media/clip-arrays.ts";
+import { batchMedia } from "../../src/curriculum/batch-media.ts";
 import type { Clip } from "../../src/media/clip.ts";
 
 const SPEC = { frames: 1, imageSize: 1, melBins: 2, melFrames: 2 };
