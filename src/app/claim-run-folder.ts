@@ -1,13 +1,13 @@
 /** @file A run directory belongs to one experiment: what contradicts it is refused before anything is written or decoded. */
-import type { RunConfig, StageConfig } from "../config/index.ts";
+import type { RunConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
-import { sha256 } from "../core/hash.ts";
 import { latestCheckpoint } from "../train/checkpoint-folders.ts";
 import { checkCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
+import { configHash } from "./config-hash.ts";
 import { hasRun, readRunConfig, stageFolder, writeRunConfig } from "./run-folder.ts";
 import { requireParent } from "./stage-weights.ts";
 
-export interface Claim {
+interface Claim {
   readonly config: RunConfig;
   /** Names of the stages to be trained, in order. */
   readonly stages: readonly string[];
@@ -32,12 +32,6 @@ export async function claimRunFolder({ config, stages, runDir, resume }: Claim):
     }
   }
   await writeRunConfig(runDir, config);
-}
-
-/** Hash of everything that decides a step's numbers; the backend, the workers and the caches do not. */
-export function configHash({ seed, model, data, levels }: RunConfig, stage: StageConfig): string {
-  const { checkpoints: _, ...decisive } = stage;
-  return sha256(JSON.stringify({ seed, model, levels, stage: decisive, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } }));
 }
 
 async function refuseOtherExperiment(config: RunConfig, runDir: string): Promise<void> {

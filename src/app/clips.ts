@@ -19,12 +19,19 @@ export function dropsByReason(unreadable: readonly Sample[]): Readonly<Record<st
   return unreadable.length === 0 ? {} : { "unreadable media": unreadable.length };
 }
 
+export interface ClipLoading {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  /** Absent: every clip is decoded again. */
+  readonly cacheFolder?: string | undefined;
+}
+
 /**
  * Decodes every clip that the samples name.
  *
  * @throws UserError with every bad file, unless `data.onBad` is drop: then the samples that need it are left out and counted.
  */
-export async function loadSampleClips(experiment: Experiment, samples: readonly Sample[], { signal, onProgress, cacheFolder }: { signal?: AbortSignal; onProgress?: (progress: { done: number; total: number }) => void; cacheFolder?: string | undefined }): Promise<LoadedSamples> {
+export async function loadSampleClips(experiment: Experiment, samples: readonly Sample[], loading: ClipLoading): Promise<LoadedSamples> {
   const { config, dataset, clipSpec } = experiment;
   const modalities = inputsOf(experiment);
   const utterances = new Map(samples.flatMap(clipsOf).map((utterance) => [utterance.id, utterance]));
@@ -34,9 +41,7 @@ export async function loadSampleClips(experiment: Experiment, samples: readonly 
     spec: clipSpec,
     modalities,
     workers: config.data.workers,
-    cacheFolder,
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...loading,
   });
   if (failures.size === 0) return { samples, clips, unreadable: [] };
   if (config.data.onBad === "error") throw new UserError([...failures.values()].flatMap(({ problems }) => problems));

@@ -10,9 +10,10 @@ import { type Prediction, readPredictions, writePredictions } from "../eval/pred
 import { scorePredictions, type ScoresFile } from "../eval/score.ts";
 import { TASKS } from "../tasks/index.ts";
 import type { TaskName } from "../tasks/task.ts";
-import { dropsByReason, loadSampleClips } from "./clips.ts";
-import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
 import { type Answering, openAnswering } from "./answering.ts";
+import { dropsByReason, loadSampleClips } from "./clips.ts";
+import { type Experiment, openExperiment, predictorOf, samplesOf } from "./experiment.ts";
+import { clipCacheFolder } from "./run-folder.ts";
 
 export interface EvalOptions {
   /** A run directory (the result of its last finished stage) or a checkpoint folder inside one. */
@@ -62,7 +63,7 @@ interface TaskContext {
 }
 
 async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answering, params, task: name, checkpoint }: TaskContext): AsyncGenerator<EvalEvent> {
-  const { config, model, encoding, clipSpec } = experiment;
+  const { config } = experiment;
   const { split, rowTokens, decode } = config.eval;
   const task = TASKS[name];
   const wanted = samplesOf(experiment, split, [name]).slice(0, limit);
@@ -70,11 +71,11 @@ async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answe
     yield { kind: "warning", message: `the ${split} split has no sample of ${name}` };
     return;
   }
-  const { samples, clips, unreadable } = await loadSampleClips(experiment, wanted, { signal, cacheFolder: config.data.cache ?? join(answering.runDir, "cache") });
+  const { samples, clips, unreadable } = await loadSampleClips(experiment, wanted, { signal, cacheFolder: clipCacheFolder(config, answering.runDir) });
   for (const [reason, count] of Object.entries(dropsByReason(unreadable))) yield { kind: "warning", message: `${name}: ${count} samples left out: ${reason}` };
   const method = decodeMethod(decode, task);
   const predictions: Prediction[] = [];
-  for await (const some of predictSamples({ params, config: model.config, encoding, clips, clipSpec, rowTokens }, { task, samples, method })) {
+  for await (const some of predictSamples(predictorOf(experiment, { params, clips, rowTokens }), { task, samples, method })) {
     predictions.push(...some);
     yield { kind: "evaluation-progress", task: name, done: predictions.length, total: samples.length };
     if (signal.aborted) return;

@@ -1,7 +1,9 @@
 /** @file Experiment: what a config names, opened: the dataset, the model's folder and shape, the tokenizer, the prompts' form. */
 import type { RunConfig } from "../config/index.ts";
-import type { Split } from "../data/record.ts";
+import { UserError } from "../core/errors.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
+import type { Split } from "../data/record.ts";
+import type { Predictor } from "../eval/predict.ts";
 import type { ClipSpec } from "../media/clip.ts";
 import { type ModelFolder, readModelFolder } from "../model/checkpoints/hf-folder.ts";
 import { imageSize, tokensPerFrame, tokensPerSound } from "../model/config.ts";
@@ -10,7 +12,6 @@ import type { Sample, TaskName } from "../tasks/task.ts";
 import { chatTemplate } from "../text/chat-template.ts";
 import type { EncodeOptions } from "../text/encode.ts";
 import { loadTokenizer } from "../text/tokenizer.ts";
-import { UserError } from "../core/errors.ts";
 
 export interface Experiment extends OpenModel {
   readonly config: RunConfig;
@@ -39,6 +40,11 @@ export async function openModel({ model: { folder, system }, data: { frames, mod
     encoding: { tokenizer, template: chatTemplate(model.config.template), system, modalities, mediaTokens: { framesPerClip: frames, tokensPerFrame: tokensPerFrame(model.config), tokensPerSound: tokensPerSound(model.config) } },
     clipSpec: { frames, imageSize: imageSize(model.config), melBins: audio?.num_mel_bins ?? 80, melFrames: 2 * (audio?.max_source_positions ?? 0) },
   };
+}
+
+/** The opened model with weights and clips, ready to be asked. */
+export function predictorOf({ model, encoding, clipSpec }: OpenModel, loaded: Pick<Predictor, "params" | "clips" | "rowTokens">): Predictor {
+  return { config: model.config, encoding, clipSpec, ...loaded };
 }
 
 /** The samples of a split for the given tasks, record by record. */

@@ -3,4 +3,4 @@ export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
 export { planRun, type PlanOptions } from "./plan-run.ts";
 export { type Answer, predictRun, type PredictOptions } from "./predict-run.ts";
 export { trainRun, type TrainOptions } from "./train-run.ts";
-export { renderDataset as renderSyntheticDataset } from "./render-dataset.ts";
+export { renderSyntheticDataset } from "../data/synthetic/render.ts";

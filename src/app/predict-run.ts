@@ -9,7 +9,7 @@ import { TASKS } from "../tasks/index.ts";
 import { type Sample, TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { openAnswering } from "./answering.ts";
 import { inputsOf } from "./clips.ts";
-import { openModel } from "./experiment.ts";
+import { openModel, predictorOf } from "./experiment.ts";
 
 export interface PredictOptions {
   readonly checkpoint: string;
@@ -35,7 +35,7 @@ export async function predictRun({ checkpoint: folder, video, text, tasks, backe
   const open = await openModel(config);
   const clip = await loadClip({ video, spec: open.clipSpec, modalities: inputsOf({ config, model: open.model }), signal });
   const { params } = await answering.loadWeights(open);
-  const predictor = { params, config: open.model.config, encoding: open.encoding, clips: new Map([[CLIP, clip]]), clipSpec: open.clipSpec, rowTokens: 1 };
+  const predictor = predictorOf(open, { params, clips: new Map([[CLIP, clip]]), rowTokens: 1 });
   const answers: Answer[] = [];
   try {
     for (const name of tasks) {

@@ -14,6 +14,11 @@ export function stageFolder({ stages }: Pick<RunConfig, "stages">, stage: string
   return join(runDir, `stage-${stages.findIndex(({ name }) => name === stage) + 1}`);
 }
 
+/** Where decoded clips are kept: the config's cache, which runs may share, else one in the run directory. */
+export function clipCacheFolder({ data }: Pick<RunConfig, "data">, runDir: string): string {
+  return data.cache ?? join(runDir, "cache");
+}
+
 /** The stage's result: its best checkpoint by the validation metric, else its last; undefined before the first checkpoint. */
 export async function stageResult(folder: string): Promise<Checkpoint | undefined> {
   const latest = await latestCheckpoint(folder);

@@ -1,45 +1,45 @@
 /** @file The validation metric that picks a stage's best checkpoint. */
-import { join } from "node:path";
-import type { RunConfig } from "../config/index.ts";
+import type { StageConfig } from "../config/index.ts";
 import { decodeMethod, predictSamples } from "../eval/predict.ts";
 import type { Prediction } from "../eval/predictions.ts";
 import type { ParamStore } from "../model/params.ts";
 import { TASKS } from "../tasks/index.ts";
-import type { CheckpointState } from "../train/checkpoint.ts";
 import type { RunEvent } from "../train/events.ts";
 import { loadSampleClips } from "./clips.ts";
-import { type Experiment, samplesOf } from "./experiment.ts";
+import { type Experiment, predictorOf, samplesOf } from "./experiment.ts";
+import { clipCacheFolder } from "./run-folder.ts";
+import type { StageCheckpoints } from "./stage-checkpoints.ts";
 
-export interface Validation {
+interface Validation {
   readonly experiment: Experiment;
   readonly params: ParamStore;
   readonly stage: string;
-  readonly best: NonNullable<RunConfig["stages"][number]["checkpoints"]["best"]>;
+  readonly best: NonNullable<StageConfig["checkpoints"]["best"]>;
   readonly step: number;
   readonly runDir: string;
-  readonly previous: CheckpointState["best"];
-  /** Saves the checkpoint that did better than all before. */
-  readonly onBest: (best: NonNullable<CheckpointState["best"]>) => Promise<void>;
+  /** Where the result is saved when it is better than all before. */
+  readonly checkpoints: Pick<StageCheckpoints, "best" | "saveBest">;
 }
 
 /**
  * Scores the first samples of the validation split and tells whether this is the best so far. It always runs to its end:
  * were it cut off by a signal, the stage would resume behind it and might keep another best checkpoint.
  */
-export async function* validateStage({ experiment, params, stage, best, step, runDir, previous, onBest }: Validation): AsyncGenerator<RunEvent> {
-  const { config, model, encoding, clipSpec } = experiment;
+export async function* validateStage({ experiment, params, stage, best, step, runDir, checkpoints }: Validation): AsyncGenerator<RunEvent> {
+  const { config } = experiment;
   const task = TASKS[best.task];
-  const { samples, clips } = await loadSampleClips(experiment, samplesOf(experiment, "val", [best.task]).slice(0, best.samples), { cacheFolder: config.data.cache ?? join(runDir, "cache") });
+  const { samples, clips } = await loadSampleClips(experiment, samplesOf(experiment, "val", [best.task]).slice(0, best.samples), { cacheFolder: clipCacheFolder(config, runDir) });
   if (samples.length === 0) {
     yield { kind: "warning", message: `stages.${stage}.checkpoints.best: the validation split has no sample of ${best.task}; no best checkpoint is kept` };
     return;
   }
   const predictions: Prediction[] = [];
-  const predictor = { params, config: model.config, encoding, clips, clipSpec, rowTokens: config.eval.rowTokens };
+  const predictor = predictorOf(experiment, { params, clips, rowTokens: config.eval.rowTokens });
   for await (const some of predictSamples(predictor, { task, samples, method: decodeMethod(config.eval.decode, task) })) predictions.push(...some);
   const metric = task.mainMetric;
   const value = task.score(predictions).metrics[metric] ?? Number.NaN;
+  const previous = checkpoints.best();
   const isBest = previous === null || value > previous.value;
-  if (isBest) await onBest({ step, task: best.task, metric, value });
+  if (isBest) await checkpoints.saveBest({ step, task: best.task, metric, value });
   yield { kind: "evaluation", stage, step, task: best.task, metric, value, best: isBest };
 }

@@ -37,6 +37,7 @@ const stateSchema = z.strictObject({
   best: z.strictObject({ step: z.number().int(), task: z.string(), metric: z.string(), value: z.number() }).nullable(),
 });
 export type CheckpointState = Readonly<z.infer<typeof stateSchema>>;
+export type BestResult = NonNullable<CheckpointState["best"]>;
 
 /** A checkpoint whose every byte was checked. */
 export interface Checkpoint {

@@ -13,6 +13,8 @@ import type { RunEvent } from "../../src/train/events.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { fakeContext, stream } from "./fake-context.ts";
 
+const RENDERED = { name: "synthetic", source: "synthetic", counts: {} };
+
 const CONFIG = `name: demo-run
 data: { root: records, synthetic: { clips: 30, seed: 7 } }
 model: { folder: model }
@@ -37,7 +39,7 @@ beforeEach(async () => {
 });
 
 test("train renders the missing dataset, then runs the chosen stages in the default run directory", async () => {
-  const { context, calls, human, progress, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), trainRun: () => stream(STEP) });
+  const { context, calls, human, progress, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), trainRun: () => stream(STEP) });
 
   await runTrain({ config: "a.yaml", stage: "2", backend: "cpu", set: ["seed=5"] }, context);
 
@@ -68,7 +70,7 @@ test("an unknown stage ends before anything is rendered", async () => {
 });
 
 test("plan covers all stages unless one is chosen", async () => {
-  const { context, calls, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), planRun: () => Promise.resolve({ stages: [] }) });
+  const { context, calls, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), planRun: () => Promise.resolve({ stages: [] }) });
 
   await runPlan({ config: "a.yaml" }, context);
 
@@ -77,7 +79,7 @@ test("plan covers all stages unless one is chosen", async () => {
 });
 
 test("demo trains every stage and evaluates every task of the same run directory", async () => {
-  const { context, calls, human } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), trainRun: () => stream(STEP), evalRun: () => stream(SCORES) });
+  const { context, calls, human } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), trainRun: () => stream(STEP), evalRun: () => stream(SCORES) });
 
   await runDemo({ config: "a.yaml", runDir: "here" }, context);
 
@@ -88,7 +90,7 @@ test("demo trains every stage and evaluates every task of the same run directory
 });
 
 test("demo that is interrupted in training does not go on to the evaluation", async () => {
-  const fake = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), trainRun: () => stream<RunEvent>(STEP, INTERRUPTED) });
+  const fake = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), trainRun: () => stream<RunEvent>(STEP, INTERRUPTED) });
   fake.stop.abort("SIGINT");
 
   await runDemo({ config: "a.yaml" }, fake.context);
@@ -98,7 +100,7 @@ test("demo that is interrupted in training does not go on to the evaluation", as
 });
 
 test("demo without flags takes the config that comes with the package, from any folder", async () => {
-  const { context, calls } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(), trainRun: () => stream(), evalRun: () => stream(SCORES) });
+  const { context, calls } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), trainRun: () => stream(), evalRun: () => stream(SCORES) });
 
   await runDemo({}, context);
 
@@ -134,8 +136,8 @@ test("predict asks all tasks and prints the answers", async () => {
 test("data synth renders with its own defaults and reports progress", async () => {
   const { context, calls, progress, json } = fakeContext(folder, {
     renderSyntheticDataset: ({ onProgress }) => {
-      onProgress({ done: 3, total: 10 });
-      return Promise.resolve();
+      onProgress?.({ done: 3, total: 10 });
+      return Promise.resolve(RENDERED);
     },
   });
 

@@ -19,24 +19,26 @@ export interface SyntheticRequest {
   /** Number of utterances, each a clip. */
   readonly clips: number;
   readonly seed: number;
+  /** Stops after the clips that are being rendered. */
+  readonly signal?: AbortSignal;
   /** Called after every clip. */
-  readonly onProgress?: (done: number, total: number) => void;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
 /**
  * Writes a dataset that `openDataset` reads. Labels, pixels and samples depend on `clips` and `seed` alone; mp4 bytes also
  * on the ffmpeg that encodes. Without dataset.json in the folder the rendering was cut short.
  *
- * @throws UserError when the folder holds something already, a number is out of range, or ffmpeg or the disk fails.
+ * @throws UserError when the folder holds something already, a number is out of range, or ffmpeg or the disk fails. The abort reason when `signal` fires.
  */
-export async function renderSyntheticDataset({ root, clips, seed, onProgress }: SyntheticRequest): Promise<DatasetInfo> {
+export async function renderSyntheticDataset({ root, clips, seed, ...watch }: SyntheticRequest): Promise<DatasetInfo> {
   const dialogues = scriptDataset({ clips, seed });
   await requireEmptyFolder(root);
   const { ffmpeg } = await resolveMediaTools();
   await mkdir(join(root, "clips"), { recursive: true }).catch((error: unknown) => {
     throw describeSystemError(error, root);
   });
-  await renderClips({ root, ffmpeg, clips: dialogues.flatMap((dialogue) => dialogue.clips), ...(onProgress === undefined ? {} : { onProgress }) });
+  await renderClips({ root, ffmpeg, clips: dialogues.flatMap((dialogue) => dialogue.clips), ...watch });
   const counts: DatasetInfo["counts"] = {};
   for (const split of SPLITS) counts[split] = await writeSplit({ path: join(root, `${split}.jsonl`), dialogues: dialogues.filter(({ record }) => record.split === split) });
   const info = { name: "synthetic", source: "synthetic", seed, counts };
@@ -53,21 +55,28 @@ async function requireEmptyFolder(root: string): Promise<void> {
   throw new UserError({ kind: "ConfigError", where: root, what: `got a folder with ${found.length} entries, expected an empty or new one`, hint: "Choose another folder, or delete this one first." });
 }
 
+interface ClipsToRender extends Pick<SyntheticRequest, "root" | "signal" | "onProgress"> {
+  readonly ffmpeg: string;
+  readonly clips: readonly ClipScript[];
+}
+
 /** Drawing runs in sharp's threads and encoding in ffmpeg's process, so more clips than cores keep both busy. */
-async function renderClips({ root, ffmpeg, clips, onProgress }: { root: string; ffmpeg: string; clips: readonly ClipScript[]; onProgress?: (done: number, total: number) => void }): Promise<void> {
+async function renderClips({ root, ffmpeg, clips, signal, onProgress }: ClipsToRender): Promise<void> {
   let next = 0;
   let done = 0;
   let failed = false;
   const work = async (): Promise<void> => {
     for (let clip = clips[next++]; clip !== undefined && !failed; clip = clips[next++]) {
       try {
+        signal?.throwIfAborted();
         const rendered = await renderClip(clip);
         await encodeClip({ ffmpeg, path: join(root, clip.video), side: SIDE, fps: FPS, ...rendered });
       } catch (error) {
         failed = true;
         throw error;
       }
-      onProgress?.((done += 1), clips.length);
+      done += 1;
+      onProgress?.({ done, total: clips.length });
     }
   };
   const finished = await Promise.allSettled(Array.from({ length: availableParallelism() + 1 }, work));

@@ -23,11 +23,32 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+test("rendering stops when it is asked to, and leaves no dataset.json", async () => {
+  const root = join(folder, "stopped");
+  const stop = new AbortController();
+  const progress: number[] = [];
+
+  const rendering = renderSyntheticDataset({
+    root,
+    clips: 24,
+    seed: 2,
+    signal: stop.signal,
+    onProgress: ({ done }) => {
+      progress.push(done);
+      stop.abort(new Error("asked to stop"));
+    },
+  });
+
+  await expect(rendering).rejects.toThrow("asked to stop");
+  expect(progress.length).toBeLessThan(24);
+  expect(await readdir(root)).toEqual(["clips"]);
+});
+
 test("a rendered dataset opens, holds real mp4 files, and the same seed gives the same manifests, frames and sound", async () => {
   const [first, second] = [join(folder, "first"), join(folder, "second")];
   const progress: string[] = [];
 
-  await renderSyntheticDataset({ root: first, clips: 6, seed: 2, onProgress: (done, total) => progress.push(`${done}/${total}`) });
+  await renderSyntheticDataset({ root: first, clips: 6, seed: 2, onProgress: ({ done, total }) => progress.push(`${done}/${total}`) });
   await renderSyntheticDataset({ root: second, clips: 6, seed: 2 });
 
   expect(progress).toEqual(["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]);
