@@ -1,9 +1,9 @@
 /** @file A run's folder: config.json plan-<stage>.json provenance.json events.jsonl, stage-1/step-000200/, eval/. */
-import { mkdir, open, readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type RunConfig, runConfigSchema } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
-import { describeSystemError, toJson, writeFileAtomic } from "../core/files.ts";
+import { describeSystemError, makeFolder, toJson, writeFileAtomic } from "../core/files.ts";
 import { latestCheckpoint, stepFolderName } from "../train/checkpoint-folders.ts";
 import { type Checkpoint, readCheckpoint } from "../train/checkpoint.ts";
 
@@ -40,7 +40,7 @@ export async function writeRunConfig(runDir: string, config: RunConfig): Promise
 export async function readRunConfig(runDir: string): Promise<RunConfig> {
   const path = join(runDir, CONFIG);
   const text = await readFile(path, "utf8").catch((error: unknown) => {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    const missing = error instanceof Error && "code" in error && ["ENOENT", "ENOTDIR"].includes(String(error.code));
     throw missing ? new UserError({ kind: "CheckpointError", where: path, what: "not a run directory of m2se: it has no config.json", hint: "Name the folder that m2se train printed as run directory." }) : describeSystemError(error, path);
   });
   const parsed = runConfigSchema.safeParse(parseJson(text, path));
@@ -62,7 +62,7 @@ export async function openEventLog(runDir: string): Promise<{ write(event: objec
   const described = (error: unknown): never => {
     throw describeSystemError(error, path);
   };
-  await mkdir(runDir, { recursive: true }).catch(described);
+  await makeFolder(runDir).catch(described);
   const file = await open(path, "a").catch(described);
   return {
     write: (event) => file.appendFile(`${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`).catch(described),

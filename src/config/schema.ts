@@ -23,7 +23,7 @@ const dataSchema = z.strictObject({
     .strictObject({ clips: positiveInteger.describe("number of clips over all splits"), seed: z.number().int().default(1) })
     .optional()
     .describe("render this dataset into root when root does not exist"),
-  frames: positiveInteger.default(8).describe("frames per clip, uniformly spaced"),
+  frames: positiveInteger.max(1024).default(8).describe("frames per clip, uniformly spaced"),
   conversationClip: z.enum(["target", "none"]).default("target").describe("clip that an ECPE prompt shows: the target utterance's, as in the paper, or none"),
   onBad: z.enum(["error", "drop"]).default("error").describe("unreadable media, over-long samples: stop, or drop and count"),
   modalities: z.array(z.enum(MODALITIES)).min(1).default([...MODALITIES]).describe("inputs that are switched on"),
@@ -75,7 +75,7 @@ const stageSchema = z.strictObject({
     .prefault({}),
   budget: z
     .strictObject({
-      epochs: z.number().positive().default(2).describe("passes over the mixture"),
+      epochs: z.number().positive().max(10_000).default(2).describe("passes over the mixture"),
       maxSteps: positiveInteger.optional().describe("stop after this many optimizer steps"),
       rowTokens: positiveInteger.default(4096).describe("length of a packed row"),
       rowsPerBatch: positiveInteger.default(1),

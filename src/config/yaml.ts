@@ -19,7 +19,7 @@ export function parseYamlFile(text: string, file: string, where: (line: number) 
   };
   const syntax = [...document.errors, ...document.warnings].map((error): Problem => {
     const { line, col } = lines.linePos(error.pos[0]);
-    return { kind: "ConfigError", where: `${where(line)}:${col}`, what: `not valid YAML: ${error.message}` };
+    return { kind: "ConfigError", where: `${where(line)}:${col}`, what: error.code === "MULTIPLE_DOCS" ? "got a second YAML document after ---, expected one" : `not valid YAML: ${error.message}` };
   });
   return syntax.length > 0 ? syntax : convert(document, locate, where);
 }

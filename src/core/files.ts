@@ -1,6 +1,6 @@
 /** @file Writing that is either done or not there: temporary file, flush, rename. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "./errors.ts";
 
@@ -9,7 +9,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   const chunks = typeof content === "string" ? [Buffer.from(content, "utf8")] : content instanceof Uint8Array ? [content] : content;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(temporary, "wx");
     try {
       for await (const chunk of chunks) await file.writeFile(chunk);
@@ -24,6 +24,30 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   }
 }
 
+/**
+ * Makes a folder and its parents; one that exists is left as it is. Node's own recursive mkdir calls a read-only file
+ * system "no such file", and never ends in a folder like /proc.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT" && dirname(path) !== path) {
+      await makeFolder(dirname(path));
+      await mkdir(path).catch((second: unknown) => ignoreExisting(second, path));
+    } else {
+      await ignoreExisting(error, path);
+    }
+  }
+}
+
+/** Another process may have made it, and a read-only file system may hold it already. */
+async function ignoreExisting(error: unknown, path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() !== true) throw error;
+}
+
 /** A file-system failure as a UserError that says what to do; other errors unchanged. */
 export function describeSystemError(error: unknown, path: string): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -34,7 +58,7 @@ export function describeSystemError(error: unknown, path: string): unknown {
     EPERM: "operation not permitted",
     EROFS: "the file system is read-only",
     ENOENT: "no such file or folder",
-    ENOTDIR: "a parent of this path is a file, not a folder",
+    ENOTDIR: "this path, or a parent of it, is a file, not a folder",
     EEXIST: "a file is in the way of this path",
     EISDIR: "this is a folder, a file was expected",
   };

@@ -1,10 +1,10 @@
 /** @file "Did you mean": the known names closest to what was typed. */
 
-/** The known names within a third of their length in edits, nearest first, at most three. */
+/** The known names within a third of their length in edits, or that begin as typed, nearest first, at most three. */
 export function nearestNames(typed: string, known: readonly string[]): string[] {
   return known
     .map((name) => ({ name, distance: editDistance(typed.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= Math.max(2, Math.floor(name.length / 3)))
+    .filter(({ name, distance }) => distance <= Math.max(2, Math.floor(name.length / 3)) || isBeginning(typed, name))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 3)
     .map(({ name }) => name);
@@ -15,6 +15,11 @@ export function didYouMean(typed: string, known: readonly string[]): string {
   const [nearest] = nearestNames(typed, known);
   const list = `Known: ${known.join(", ")}.`;
   return nearest === undefined ? list : `${list} Did you mean "${nearest}"?`;
+}
+
+/** Three letters at least: fewer begin too many names. */
+function isBeginning(typed: string, name: string): boolean {
+  return typed.length >= 3 && name.toLowerCase().startsWith(typed.toLowerCase());
 }
 
 /** Levenshtein distance, one row at a time. */

@@ -48,7 +48,7 @@ export function tooLongProblems(tooLong: readonly TooLong[], { stage, rowTokens 
     kind: "DataError",
     where: `sample ${sample.id}`,
     what: `got ${tokens} tokens, expected at most ${rowTokens}`,
-    hint: `Set stages.${stage}.budget.rowTokens to at least ${tokens}, lower data.frames, or set data.onBad: drop`,
+    hint: `Set stages.${stage}.budget.rowTokens to at least ${tokens}, lower data.frames, or set data.onBad: drop.`,
   }));
 }
 

@@ -42,6 +42,7 @@ export interface EpochSchedule {
 
 export interface StageSchedule {
   readonly budget: StageBudget;
+  /** Those that steps are taken from. */
   readonly epochs: readonly EpochSchedule[];
   /** Optimizer steps of the stage. */
   readonly steps: number;
@@ -50,19 +51,22 @@ export interface StageSchedule {
 }
 
 /**
- * Draws and packs every epoch of a stage.
+ * Draws and packs the epochs of a stage, up to the one that reaches `maxSteps`.
  *
  * @throws UserError (DataError) when nothing is left to train on.
  */
 export function scheduleStage({ stage, seed, samples, mixture, budget }: StageInput): StageSchedule {
   const wanted = samples.filter(({ task }) => (mixture[task] ?? 0) > 0);
   const { fitting, tooLong } = splitByLength(wanted, budget.rowTokens);
-  const epochs = epochShares(budget.epochs).map((share, epoch): EpochSchedule => {
+  const epochs: EpochSchedule[] = [];
+  let steps = 0;
+  for (const [epoch, share] of epochShares(budget.epochs).entries()) {
+    if (steps >= (budget.maxSteps ?? Infinity)) break; // "very many epochs, at most so many steps" draws no more than it uses
     const drawn = drawEpoch(fitting, mixture, { seed, stage, epoch, share });
     const rows = assignRows(drawn, budget.rowTokens);
-    return { samples: drawn, rows, steps: Math.ceil(rows.length / rowsPerStep(budget)) };
-  });
-  const steps = epochs.reduce((sum, epoch) => sum + epoch.steps, 0);
+    epochs.push({ samples: drawn, rows, steps: Math.ceil(rows.length / rowsPerStep(budget)) });
+    steps += epochs.at(-1)?.steps ?? 0;
+  }
   if (steps === 0) throw new UserError(nothingToTrain(stage, { mixture, wanted: wanted.length, tooLong: tooLong.length }));
   return { budget, epochs, steps: Math.min(steps, budget.maxSteps ?? steps), tooLong };
 }
@@ -96,7 +100,7 @@ function nothingToTrain(stage: string, counts: { readonly mixture: Mixture; read
     kind: "DataError",
     where: `stages.${stage}`,
     what: `no sample to train on: ${counts.wanted} in the training split for ${tasks}, ${counts.tooLong} of them longer than a row`,
-    hint: "Check the labels in train.jsonl, raise the levels of the mixture or budget.rowTokens",
+    hint: "Check the labels in train.jsonl, raise the levels of the mixture or budget.rowTokens.",
   };
 }
 

@@ -79,7 +79,7 @@ async function requireFolder(root: string): Promise<string> {
 
 function noRecords(root: string): UserError {
   const names = SPLITS.map((split) => `${split}.jsonl`).join(", ");
-  return new UserError({ kind: "DataError", where: root, what: `no records here, expected at least one line in ${names}`, hint: "Convert a dataset with `m2se data build`, or render one with `m2se data synth --out DIR`." });
+  return new UserError({ kind: "DataError", where: root, what: `no records here, expected at least one line in ${names}`, hint: "Render a dataset with `m2se data synth --out DIR`. If rendering into this folder was cut short, delete the folder first." });
 }
 
 async function readInfo(root: string): Promise<DatasetInfo | undefined> {

@@ -10,10 +10,10 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): { readonl
   const got = `got ${quote(valueAt(root, issue.path))}`;
   switch (issue.code) {
     case "unrecognized_keys":
-      return { what: `${subject}unknown field ${issue.keys.map((key) => `"${key}"`).join(", ")}`, ...suggestion(issue.keys[0], FIELD_NAMES) };
+      return { what: `${subject}unknown field ${issue.keys.map((key) => `"${key}"`).join(", ")}`, ...suggestion(issue.keys, FIELD_NAMES) };
     case "invalid_value": {
       const known = issue.values.map(String);
-      return { what: `${subject}${got}, expected one of ${known.join(", ")}`, ...suggestion(String(valueAt(root, issue.path)), known) };
+      return { what: `${subject}${got}, expected one of ${known.join(", ")}`, ...suggestion([String(valueAt(root, issue.path))], known) };
     }
     case "invalid_type":
       return { what: `${subject}${got}, expected ${issue.expected}` };
@@ -27,7 +27,7 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): { readonl
 }
 
 /** `utterances[1].media.video`. */
-export function fieldName(path: readonly PropertyKey[]): string {
+function fieldName(path: readonly PropertyKey[]): string {
   return path.reduce<string>((name, key) => (typeof key === "number" ? `${name}[${key}]` : name === "" ? String(key) : `${name}.${String(key)}`), "");
 }
 
@@ -44,9 +44,9 @@ function ownerName(root: unknown): string {
   return typeof id === "string" && id !== "" ? `record "${id}", ` : "";
 }
 
-function suggestion(typed: string | undefined, known: readonly string[]): { readonly hint?: string } {
-  const [nearest] = typed === undefined ? [] : nearestNames(typed, known);
-  return nearest === undefined ? {} : { hint: `Did you mean "${nearest}"?` };
+function suggestion(typed: readonly string[], known: readonly string[]): { readonly hint?: string } {
+  const nearest = typed.flatMap((word) => nearestNames(word, known).slice(0, 1));
+  return nearest.length === 0 ? {} : { hint: `Did you mean ${nearest.map((name) => `"${name}"`).join(", ")}?` };
 }
 
 function sizeUnit(origin: string): string {

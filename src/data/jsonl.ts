@@ -1,12 +1,12 @@
 /** @file JSON lines: a strict reader that keeps going after a bad line, and a writer whose file appears only when it is whole. */
-import { open, rename, rm, mkdir } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { createReadStream } from "node:fs";
 import { dirname } from "node:path";
 import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import type { z } from "zod";
 import type { Problem } from "../core/errors.ts";
-import { describeSystemError } from "../core/files.ts";
+import { describeSystemError, makeFolder } from "../core/files.ts";
 import { describeIssue } from "./issues.ts";
 
 export interface JsonlLine<T> {
@@ -54,9 +54,7 @@ export async function openJsonlWriter(path: string): Promise<JsonlWriter> {
       throw describeSystemError(error, path);
     }
   };
-  await guarded(async () => {
-    await mkdir(dirname(path), { recursive: true });
-  });
+  await guarded(() => makeFolder(dirname(path)));
   const file = await open(temporary, "wx").catch((error: unknown) => {
     throw describeSystemError(error, path);
   });

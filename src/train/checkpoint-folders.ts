@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
+import { describeSystemError } from "../core/files.ts";
 import { isComplete } from "./checkpoint-manifest.ts";
 
 const STEP = /^step-(\d{6,})$/;
@@ -94,7 +95,7 @@ export async function removeStaleFolders(stageDir: string): Promise<void> {
 async function entriesOf(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
+    throw describeSystemError(error, folder);
   });
 }
 

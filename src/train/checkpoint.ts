@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { tensor } from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { UserError, type Problem } from "../core/errors.ts";
-import { describeSystemError, toJson, writeFileAtomic } from "../core/files.ts";
+import { describeSystemError, makeFolder, toJson, writeFileAtomic } from "../core/files.ts";
 import { nearestNames } from "../core/suggest.ts";
 import { openSafetensors } from "../model/checkpoints/safetensors.ts";
 import { writeSafetensors, type TensorToWrite } from "../model/checkpoints/write-safetensors.ts";
@@ -64,7 +64,7 @@ export async function saveCheckpoint(stageDir: string, { weights, optimizer, sta
   const folder = join(stageDir, stepFolderName(state.step));
   const writing = join(stageDir, temporaryFolderName("writing"));
   try {
-    await mkdir(stageDir, { recursive: true });
+    await makeFolder(stageDir);
     await removeStaleFolders(stageDir);
     await mkdir(writing);
     await writeSafetensors(join(writing, MODEL), weights);
@@ -87,9 +87,17 @@ export async function saveCheckpoint(stageDir: string, { weights, optimizer, sta
 export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const hash = await verifyManifest(folder);
   const path = join(folder, STATE);
-  const parsed = stateSchema.safeParse(JSON.parse(await readFile(path, "utf8")));
+  const parsed = stateSchema.safeParse(parseState(await readFile(path, "utf8"), path));
   if (parsed.success) return { folder, hash, state: parsed.data };
   throw new UserError(parsed.error.issues.map((issue) => ({ kind: "CheckpointError", where: path, what: `${issue.path.join(".") || "the file"}: ${issue.message}`, hint: "The checkpoint was made by another version of this program." })));
+}
+
+function parseState(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError({ kind: "CheckpointError", where: path, what: "this file is not JSON", hint: "The checkpoint is damaged: name another one." }, { cause: error });
+  }
 }
 
 /**

@@ -71,7 +71,7 @@ test("a mixture without a sample, a row too short, a pattern without a parameter
   const none = withStage(config, "see", { budget: { ...config.stages[0]!.budget, rowTokens: 60 } });
   const idle = withStage(config, "see", { trainable: [{ match: "vision_modle", learningRate: 1 }] });
 
-  await expect(planRun({ config: tight, stages: ["see"], signal })).rejects.toThrow(/^DataError sample train00\d\d_utt\d:\w+: got \d+ tokens, expected at most 110\.\n {2}Set stages\.see\.budget\.rowTokens to at least \d+, lower data\.frames, or set data\.onBad: drop$/m);
+  await expect(planRun({ config: tight, stages: ["see"], signal })).rejects.toThrow(/^DataError sample train00\d\d_utt\d:\w+: got \d+ tokens, expected at most 110\.\n {2}Set stages\.see\.budget\.rowTokens to at least \d+, lower data\.frames, or set data\.onBad: drop\.$/m);
   await expect(planRun({ config: none, stages: ["see"], signal })).rejects.toThrow(/^DataError stages\.see: no sample to train on: \d+ in the training split for msa, erc, fer, \d+ of them longer than a row/);
   await expect(planRun({ config: idle, stages: ["see"], signal })).rejects.toThrow('ConfigError stages.see.trainable[0].match: "vision_modle" matches none of 108 parameters');
 });

@@ -144,7 +144,7 @@ stages:
     'ConfigError a.yaml:2 name: got "a b", expected a text that matches ^[A-Za-z0-9][A-Za-z0-9._-]*$.',
     "ConfigError a.yaml:3 seed: got 1.5, expected a whole number.",
     "ConfigError a.yaml:5 data.root: got 3, expected a text.",
-    "ConfigError a.yaml:6 data.frames: got 0, expected a whole number above 0.",
+    "ConfigError a.yaml:6 data.frames: got 0, expected a whole number above 0 up to 1024.",
     'ConfigError a.yaml:7 data.modalities.0: got "vide", expected one of video, audio, text.',
     '  Known: video, audio, text. Did you mean "video"?',
     'ConfigError a.yaml:10 model.init: got "scratch", expected one of weights, random.',
@@ -161,6 +161,13 @@ stages:
     'ConfigError a.yaml:1 nmae: unknown key "nmae".',
     '  Known: name, seed, backend, data, model, levels, stages, eval. Did you mean "name"?',
   ]);
+});
+
+test("numbers that no machine could work through are refused before anything is decoded or drawn", async () => {
+  expect(await messageOf({ "a.yaml": BASE }, { set: ["data.frames=100000", "stages.0.budget.epochs=1e12"] })).toBe(
+    "ConfigError --set data.frames=100000 data.frames: got 100000, expected a whole number above 0 up to 1024.\n" +
+      "ConfigError --set stages.0.budget.epochs=1e12 stages.one.budget.epochs: got 1000000000000, expected a number above 0 up to 10000.",
+  );
 });
 
 test("a wrong value from a flag is reported at the flag", async () => {
@@ -203,6 +210,10 @@ test("broken YAML is reported with line and column, every error of it", async ()
   expect(await messageOf({ "a.yaml": "name: a\nname: b\nseed: !!odd 3\n" })).toBe(
     "ConfigError a.yaml:2:1: not valid YAML: Map keys must be unique.\nConfigError a.yaml:3:7: not valid YAML: Unresolved tag: tag:yaml.org,2002:odd.",
   );
+});
+
+test("a second document in a file is told in our words", async () => {
+  expect(await messageOf({ "a.yaml": `${BASE}---\nname: other\n` })).toBe("ConfigError a.yaml:8:1: got a second YAML document after ---, expected one.");
 });
 
 test("aliases neither turn in a circle nor blow up", async () => {

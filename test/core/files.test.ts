@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { describeSystemError, toJson, writeFileAtomic } from "../../src/core/files.ts";
+import { describeSystemError, makeFolder, toJson, writeFileAtomic } from "../../src/core/files.ts";
 import { sha256 } from "../../src/core/hash.ts";
 
 let folder: string;
@@ -36,7 +36,7 @@ test("a parent that is a file is named as the reason, and cleaning up does not h
   await writeFile(join(folder, "file"), "");
 
   await expect(writeFileAtomic(join(folder, "file", "x"), "")).rejects.toThrow("file/x: a file is in the way of this path.");
-  await expect(writeFileAtomic(join(folder, "file", "deep", "x"), "")).rejects.toThrow("file/deep/x: a parent of this path is a file, not a folder.");
+  await expect(writeFileAtomic(join(folder, "file", "deep", "x"), "")).rejects.toThrow("file/deep/x: this path, or a parent of it, is a file, not a folder.");
 });
 
 test.each([
@@ -60,4 +60,19 @@ test("an error that is not the file system's passes unchanged", () => {
 test("JSON files end in a newline; hashes are the published ones", () => {
   expect(toJson({ a: 1 })).toBe('{\n  "a": 1\n}\n');
   expect(sha256("ab", Uint8Array.of(0x63))).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");   // FIPS 180-2, "abc"
+});
+
+test("a folder is made with its parents; one that exists is no failure, a file in the way is", async () => {
+  await writeFile(join(folder, "file"), "");
+
+  await Promise.all([makeFolder(join(folder, "a/b/c")), makeFolder(join(folder, "a/b/c"))]);
+  await makeFolder(join(folder, "a/b"));
+
+  expect(await readdir(join(folder, "a/b"))).toEqual(["c"]);
+  await expect(makeFolder(join(folder, "file"))).rejects.toThrow("EEXIST");
+  await expect(makeFolder(join(folder, "file/below"))).rejects.toThrow("ENOTDIR");
+});
+
+test.runIf(process.platform === "linux")("a file system that takes no folders is a failure, not an endless attempt", async () => {
+  await expect(writeFileAtomic("/proc/m2se/a/b.json", "{}")).rejects.toThrow("SystemError /proc/m2se/a/b.json: no such file or folder.");
 });

@@ -13,6 +13,11 @@ test("near names come nearest first, far ones not at all", () => {
   expect(nearestNames("zzzzzz", ["msa"])).toEqual([]);
 });
 
+test("the beginning of a long name is near it, one letter is not", () => {
+  expect(nearestNames("multitask", ["all", "multitask-pretraining", "reason-finetuning"])).toEqual(["multitask-pretraining"]);
+  expect(nearestNames("m", ["multitask-pretraining"])).toEqual([]);
+});
+
 test("the sentence lists what is known and suggests only what is near", () => {
   expect(didYouMean("emo", ["msa", "erc"])).toBe('Known: msa, erc. Did you mean "erc"?');
   expect(didYouMean("something", ["msa", "erc"])).toBe("Known: msa, erc.");

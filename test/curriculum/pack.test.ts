@@ -57,7 +57,7 @@ test("a sample that exceeds a row on its own is reported, its siblings are packe
   expect(rows.flatMap(branches)).toEqual(["short"]);
   expect(tooLong.map(({ sample, tokens }) => [sample.id, tokens])).toEqual([["long", 6]]);
   expect(new UserError(tooLongProblems(tooLong, { stage: "reasoning", rowTokens: 5 })).message).toBe(
-    "DataError sample long: got 6 tokens, expected at most 5.\n  Set stages.reasoning.budget.rowTokens to at least 6, lower data.frames, or set data.onBad: drop",
+    "DataError sample long: got 6 tokens, expected at most 5.\n  Set stages.reasoning.budget.rowTokens to at least 6, lower data.frames, or set data.onBad: drop.",
   );
 });
 

@@ -57,6 +57,15 @@ test("maxSteps ends the stage earlier and changes no step before", () => {
   expect(stepBatches(short, 3, media)).toEqual(stepBatches(scheduleStage(input()), 3, media));
 });
 
+test("epochs behind maxSteps are not drawn", () => {
+  const first = scheduleStage(input()).epochs[0]?.steps ?? 0;
+
+  const short = scheduleStage(input({ budget: { ...budget, epochs: 10_000, maxSteps: first + 1 } }));
+
+  expect(first).toBeGreaterThan(1);
+  expect({ epochs: short.epochs.length, steps: short.steps }).toEqual({ epochs: 2, steps: first + 1 });
+});
+
 test("over-long samples of the mixture's tasks are set aside, those of other tasks are not looked at", () => {
   const long = Array<number>(80).fill(5);
   const samples = [...input().samples, toySample({ id: "long", prefixKey: "long", prefix: long, branch: [1, 2] }), toySample({ id: "other", task: "ecpe", prefixKey: "other", prefix: long, branch: [1, 2] })];
@@ -71,6 +80,6 @@ test("nothing to train on is an error that says why", () => {
   const long = toySample({ id: "long", prefixKey: "long", prefix: Array<number>(80).fill(5), branch: [1, 2] });
 
   expect(() => scheduleStage(input({ samples: [long] }))).toThrow(
-    "DataError stages.one: no sample to train on: 1 in the training split for msa, erc, fer, 1 of them longer than a row.\n  Check the labels in train.jsonl, raise the levels of the mixture or budget.rowTokens",
+    "DataError stages.one: no sample to train on: 1 in the training split for msa, erc, fer, 1 of them longer than a row.\n  Check the labels in train.jsonl, raise the levels of the mixture or budget.rowTokens.",
   );
 });

@@ -155,7 +155,7 @@ test("twenty problems are shown in full, the rest are counted", async () => {
 
 test("a missing root, a file as root and a root without records say what to do", async () => {
   expect((await failure()).message).toBe(
-    `DataError ${root}: no records here, expected at least one line in train.jsonl, val.jsonl, test.jsonl.\n  Convert a dataset with \`m2se data build\`, or render one with \`m2se data synth --out DIR\`.`,
+    `DataError ${root}: no records here, expected at least one line in train.jsonl, val.jsonl, test.jsonl.\n  Render a dataset with \`m2se data synth --out DIR\`. If rendering into this folder was cut short, delete the folder first.`,
   );
   await expect(openDataset(join(root, "nowhere"))).rejects.toThrow(
     `DataError ${join(root, "nowhere")}: the dataset's root does not exist.\n  Check data.root, or make a dataset with \`m2se data synth --out DIR\`.`,

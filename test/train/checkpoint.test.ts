@@ -9,6 +9,7 @@ import { addLora, isLora } from "../../src/model/lora.ts";
 import { adamwUpdate, type AdamWState } from "../../src/train/adamw.ts";
 import { latestCheckpoint, listCheckpoints, rotateCheckpoints } from "../../src/train/checkpoint-folders.ts";
 import { checkCheckpoint, loadCheckpointWeights, readCheckpoint, readCheckpointOptimizer, saveCheckpoint, type Checkpoint } from "../../src/train/checkpoint.ts";
+import { writeManifest } from "../../src/train/checkpoint-manifest.ts";
 import { toyStore } from "../model/toy-model.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { state } from "./checkpoint-state.ts";
@@ -104,6 +105,21 @@ test("every kind of damage is told, with the file and what to do", async () => {
     await expect(readCheckpoint(folder)).rejects.toThrow(message);
     await expect(readCheckpoint(folder)).rejects.toThrow(/^CheckpointError /);
   }
+});
+
+test("a state that is no JSON is told, although the manifest vouches for it", async () => {
+  const { folder } = await saveOne(await temporaryFolder(), 1);
+  await writeFile(join(folder, "state.json"), "{");
+  await writeManifest(folder, ["model.safetensors", "optimizer.safetensors", "state.json"]);
+
+  await expect(readCheckpoint(folder)).rejects.toThrow(`CheckpointError ${join(folder, "state.json")}: this file is not JSON.\n  The checkpoint is damaged: name another one.`);
+});
+
+test("a file where the stage's folder belongs is told", async () => {
+  const stageDir = join(await temporaryFolder(), "file");
+  await writeFile(stageDir, "");
+
+  await expect(latestCheckpoint(stageDir)).rejects.toThrow(`SystemError ${stageDir}: this path, or a parent of it, is a file, not a folder.`);
 });
 
 test("a checkpoint of another base, stage, parent or config is refused with every difference", () => {

@@ -1,9 +1,9 @@
 /** @file Renders a whole synthetic dataset: mp4 clips first, manifests next, dataset.json last. */
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../core/errors.ts";
-import { describeSystemError, toJson, writeFileAtomic } from "../../core/files.ts";
+import { describeSystemError, makeFolder, toJson, writeFileAtomic } from "../../core/files.ts";
 import { resolveMediaTools } from "../../media/tools.ts";
 import type { DatasetInfo } from "../dataset.ts";
 import { openJsonlWriter } from "../jsonl.ts";
@@ -35,7 +35,7 @@ export async function renderSyntheticDataset({ root, clips, seed, ...watch }: Sy
   const dialogues = scriptDataset({ clips, seed });
   await requireEmptyFolder(root);
   const { ffmpeg } = await resolveMediaTools();
-  await mkdir(join(root, "clips"), { recursive: true }).catch((error: unknown) => {
+  await makeFolder(join(root, "clips")).catch((error: unknown) => {
     throw describeSystemError(error, root);
   });
   await renderClips({ root, ffmpeg, clips: dialogues.flatMap((dialogue) => dialogue.clips), ...watch });
