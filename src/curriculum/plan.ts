@@ -58,7 +58,7 @@ export interface PlanContext {
 }
 
 /** Reason under which over-long samples are counted. */
-export const DROP_TOO_LONG = "longer than a row";
+const DROP_TOO_LONG = "longer than a row";
 
 /** The plan of a stage; pure. */
 export function planStage(input: StageInput, context: PlanContext, schedule: StageSchedule = scheduleStage(input)): StagePlan {

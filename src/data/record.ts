@@ -11,7 +11,7 @@ export type Split = (typeof SPLITS)[number];
 export const EMOTIONS = ["anger", "sadness", "surprise", "disgust", "joy", "neutral", "fear"] as const;
 export type Emotion = (typeof EMOTIONS)[number];
 
-export const POLARITIES = ["positive", "negative", "neutral"] as const;
+const POLARITIES = ["positive", "negative", "neutral"] as const;
 export type Polarity = (typeof POLARITIES)[number];
 
 const mediaSchema = z.strictObject({

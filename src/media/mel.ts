@@ -66,17 +66,11 @@ function applyFilter({ firstBin, weights }: MelFilter, power: Float64Array, fram
   return sum;
 }
 
-const filterCache = new Map<number, readonly MelFilter[]>();
-
 /** Triangles evenly spaced on the slaney mel scale from 0 to 8000 Hz, each of unit area; only their non-zero bins. */
 export function melFilters(melBins: number): readonly MelFilter[] {
-  const cached = filterCache.get(melBins);
-  if (cached !== undefined) return cached;
   const topMel = hertzToMel(SAMPLE_RATE_HZ / 2);
   const corners = Array.from({ length: melBins + 2 }, (_, i) => melToHertz((topMel * i) / (melBins + 1)));
-  const filters = Array.from({ length: melBins }, (_, mel) => triangle(corners[mel]!, corners[mel + 1]!, corners[mel + 2]!));
-  filterCache.set(melBins, filters);
-  return filters;
+  return Array.from({ length: melBins }, (_, mel) => triangle(corners[mel]!, corners[mel + 1]!, corners[mel + 2]!));
 }
 
 function triangle(low: number, peak: number, high: number): MelFilter {

@@ -29,7 +29,7 @@ export interface MediaProbe {
 }
 
 /** Containers that hold one clip's streams. Playlists (concat, hls, dash), which open further files, are not among them. */
-export const ACCEPTED_FORMATS =
+const ACCEPTED_FORMATS =
   "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,wav,w64,aiff,flac,mp3,aac,amr,caf,gif";
 
 /** Input options against files that would open others; `file:` also keeps odd names (`-x`, `a:b`, `%03d`) literal. */

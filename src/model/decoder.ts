@@ -36,18 +36,9 @@ export function decode(params: Params, config: LlmConfig, inputs: DecoderInputs)
   return tf.tidy(() => runDecoder(params, config, inputs, "hidden").hidden_BSD);
 }
 
-/** As `decode`, with the keys and values of the new positions alone; `appendCache` joins them to the past. */
+/** As `decode`, with the keys and values of the new positions alone: a cache adds them to its past. */
 export function decodeWithCache(params: Params, config: LlmConfig, inputs: DecoderInputs): { hidden_BSD: Tensor; fresh: LayerCache[] } {
   return tf.tidy(() => runDecoder(params, config, inputs, "hidden-and-cache"));
-}
-
-/** Past and new keys and values in one; both arguments stay the caller's. */
-export function appendCache(past: readonly LayerCache[], fresh: readonly LayerCache[]): LayerCache[] {
-  return past.map(({ key, value }, layer) => {
-    const added = fresh[layer];
-    invariant(added !== undefined, () => `the past has ${past.length} layers, the new positions ${fresh.length}`);
-    return { key: tf.concat([key, added.key], 2), value: tf.concat([value, added.value], 2) };
-  });
 }
 
 type Output = "hidden" | "hidden-and-cache";

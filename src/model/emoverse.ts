@@ -18,8 +18,6 @@ import { pixelShuffle, project, stackFrames } from "./projector.ts";
 import { gatherRows } from "./rows.ts";
 import { encodeImages, layersUpTo, patchGrid } from "./vision.ts";
 
-export { maskedCrossEntropy } from "./cross-entropy.ts";
-
 /** Names of the model's parts in a checkpoint. The audio parts are ours. */
 export const PARTS = { vision: "vision_model", visionProjector: "mlp1", audio: "audio_model.encoder", audioProjector: "audio_mlp", decoder: "language_model" } as const;
 

@@ -1,8 +1,11 @@
 /** @file The linear layer: the only place that knows LoRA. Weights keep the checkpoint's orientation, [out, in]. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { LORA_A, LORA_B, type Params } from "./params.ts";
+import type { Params } from "./params.ts";
 
+/** Adapter under a layer's name: A [rank, in] and B [out, rank]; y += scale B(A x). */
+export const LORA_A = "lora_A.weight";
+export const LORA_B = "lora_B.weight";
 /** Scalar under a layer's name that scales its adapter: alpha / rank. */
 export const LORA_SCALE = "lora_scale";
 

@@ -6,9 +6,9 @@
 import { add, matMul, mul, scalar, tensor2d, tidy, zeros, type Tensor, type Tensor2D } from "@tensorflow/tfjs-core";
 import { UserError } from "../core/errors.ts";
 import { rng } from "../core/rng.ts";
-import { LORA_SCALE } from "./linear.ts";
+import { LORA_A, LORA_B, LORA_SCALE } from "./linear.ts";
 import { compilePattern, patternHint } from "./name-pattern.ts";
-import { LORA_A, LORA_B, type ParamStore } from "./params.ts";
+import type { ParamStore } from "./params.ts";
 
 export interface LoraOptions {
   readonly rank: number;

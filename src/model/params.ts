@@ -17,10 +17,6 @@ export interface Params {
   scope(prefix: string): Params;
 }
 
-/** LoRA pair of a linear layer: y += scale * B(A x). A [rank, in], B [out, rank]. */
-export const LORA_A = "lora_A.weight";
-export const LORA_B = "lora_B.weight";
-
 /** Owner of the weights. Everything else borrows. */
 export class ParamStore implements Params {
   readonly #tensors = new Map<string, Tensor>();
@@ -90,7 +86,7 @@ export class ParamStore implements Params {
 }
 
 /** A view of `params` under a prefix. */
-export function scopedParams(params: Params, prefix: string): Params {
+function scopedParams(params: Params, prefix: string): Params {
   return {
     get: (name) => params.get(`${prefix}.${name}`),
     has: (name) => params.has(`${prefix}.${name}`),

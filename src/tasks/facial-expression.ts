@@ -51,7 +51,7 @@ function score(rows: readonly ScoredRow[]): Scores {
 }
 
 /** The action units of a response in order of number, each once; undefined when it is empty or a phrase is unknown. */
-export function parseUnits(response: string): readonly string[] | undefined {
+function parseUnits(response: string): readonly string[] | undefined {
   const units = response
     .trim()
     .replace(/\.$/, "")

@@ -33,7 +33,10 @@ export interface EncodeOptions {
   readonly withAnswer: boolean;
 }
 
-/** The samples in order; samples of equal `prefixKey` hold the same prefix object, encoded once. */
+/**
+ * The samples in order; with the answer, every answer token and the end token carry a label. Samples of equal
+ * `prefixKey` hold the same prefix object, encoded once.
+ */
 export function encodeSamples(samples: readonly Sample[], options: EncodeOptions): EncodedSample[] {
   const prefixes = new Map<string, EncodedSegment>();
   return samples.map((sample) => {
@@ -41,11 +44,6 @@ export function encodeSamples(samples: readonly Sample[], options: EncodeOptions
     prefixes.set(sample.prefixKey, prefix);
     return withBranch(sample, prefix, options);
   });
-}
-
-/** One sample; with the answer, every answer token and the end token carry a label. */
-export function encodeSample(sample: Sample, options: EncodeOptions): EncodedSample {
-  return withBranch(sample, encodePrefix(sample, options), options);
 }
 
 /** Ids of an answer with its end token: what follows the assistant header. Label scoring hangs these under a branch. */

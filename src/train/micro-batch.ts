@@ -6,7 +6,8 @@ import { invariant } from "../core/errors.ts";
 import type { Batch } from "../curriculum/batch.ts";
 import { batchStates, type BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { logitsAt, maskedCrossEntropy } from "../model/emoverse.ts";
+import { maskedCrossEntropy } from "../model/cross-entropy.ts";
+import { logitsAt } from "../model/emoverse.ts";
 import type { ParamStore } from "../model/params.ts";
 
 export interface LossAndGradients {

@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { registerGradients } from "../../src/backend/gradients.ts";
 import { selectBackend } from "../../src/backend/select.ts";
 import { modelConfigSchema } from "../../src/model/config.ts";
-import { audioFeatures, embedBatch, hiddenStates, logitsAt, maskedCrossEntropy, visualFeatures } from "../../src/model/emoverse.ts";
+import { maskedCrossEntropy } from "../../src/model/cross-entropy.ts";
+import { audioFeatures, embedBatch, hiddenStates, logitsAt, visualFeatures } from "../../src/model/emoverse.ts";
 import { addGoldenAdapter, causalBias, goldenChat } from "./golden-chat.ts";
 import { goldenTensors, randomTensor, relativeError } from "./support.ts";
 

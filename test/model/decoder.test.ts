@@ -2,8 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { decoderLayout } from "../../src/model/decoder-layout.ts";
-import { appendCache, decode, decodeWithCache, decoderLayer, layerSpec, type LayerCache } from "../../src/model/decoder.ts";
-import { PARTS, hiddenStates, logitsAt, maskedCrossEntropy } from "../../src/model/emoverse.ts";
+import { decode, decodeWithCache, decoderLayer, layerSpec, type LayerCache } from "../../src/model/decoder.ts";
+import { maskedCrossEntropy } from "../../src/model/cross-entropy.ts";
+import { PARTS, hiddenStates, logitsAt } from "../../src/model/emoverse.ts";
 import { ropeTables } from "../../src/model/rope.ts";
 import { PEFT_PREFIX, addGoldenAdapter, causalBias, embed, goldenChat, integers, type GoldenChat } from "./golden-chat.ts";
 import { expectGolden, named, relativeError, useBackend } from "./support.ts";
@@ -174,7 +175,7 @@ function generate(of: GoldenChat, { ids, mask: promptMask, tiles, batchSize }: P
     const chosen = Int32Array.from(tf.argMax(stepLogits, 1).dataSync());
     logits.push(stepLogits);
     chosen.forEach((token, row) => tokens[row]!.push(token));
-    past = past === undefined ? decoded.fresh : appendCache(past, decoded.fresh);
+    past = past === undefined ? decoded.fresh : joined(past, decoded.fresh);
     embeds_BSD = embed(of, chosen, { batchSize, tiles: [] });
     for (const row of masks) row.push(1);
     positionIds = Int32Array.from(masks, (row) => row.reduce((a, b) => a + b, 0) - 1);
@@ -185,4 +186,9 @@ function generate(of: GoldenChat, { ids, mask: promptMask, tiles, batchSize }: P
 function chunk(values: Int32Array, parts: number): Int32Array[] {
   const size = values.length / parts;
   return Array.from({ length: parts }, (_, i) => values.subarray(i * size, (i + 1) * size));
+}
+
+/** Past and new keys and values in one. */
+function joined(past: readonly LayerCache[], fresh: readonly LayerCache[]): LayerCache[] {
+  return past.map(({ key, value }, layer) => ({ key: tf.concat([key, fresh[layer]!.key], 2), value: tf.concat([value, fresh[layer]!.value], 2) }));
 }

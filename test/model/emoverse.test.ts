@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { embedBatch, hiddenStates, logitsAt, maskedCrossEntropy } from "../../src/model/emoverse.ts";
+import { maskedCrossEntropy } from "../../src/model/cross-entropy.ts";
+import { embedBatch, hiddenStates, logitsAt } from "../../src/model/emoverse.ts";
 import { PEFT_PREFIX, addGoldenAdapter, causalBias, goldenChat, type GoldenChat } from "./golden-chat.ts";
 import { randomTensor, relativeError, useBackend } from "./support.ts";
 

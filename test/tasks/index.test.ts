@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TASKS, parseTaskName } from "../../src/tasks/index.ts";
+import { TASKS } from "../../src/tasks/index.ts";
 import { TASK_NAMES } from "../../src/tasks/task.ts";
 import { conversation, recordOf, utterance } from "./support.ts";
 
@@ -35,13 +35,4 @@ test("every target parses, and perfect answers have no parse failure and the bes
     expect(scores.parseFailures).toBe(0);
     expect(scores.metrics[TASKS[name].mainMetric]).toBeCloseTo(1, 6);
   }
-});
-
-test("task names parse in any case, and mer is the paper's name of erc", () => {
-  expect(["msa", "ERC", "mer", "MER", "ecpe"].map((word) => parseTaskName(word))).toEqual(["msa", "erc", "erc", "erc", "ecpe"]);
-});
-
-test("an unknown task is refused with the nearest name", () => {
-  expect(() => parseTaskName("ecp")).toThrow('ConfigError --task: unknown task "ecp".\n  Known: msa, erc, fer, eri, ecpe. Did you mean "ecpe"?');
-  expect(() => parseTaskName("translation", "stages[0].mixture")).toThrow('ConfigError stages[0].mixture: unknown task "translation".\n  Known: msa, erc, fer, eri, ecpe.');
 });

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Utterance } from "../../src/data/record.ts";
 import type { Part, Sample } from "../../src/tasks/task.ts";
 import { chatTemplate } from "../../src/text/chat-template.ts";
-import { encodeAnswer, encodeSample, encodeSamples } from "../../src/text/encode.ts";
+import { encodeAnswer, encodeSamples } from "../../src/text/encode.ts";
 import type { EncodeOptions } from "../../src/text/encode.ts";
 import { IGNORE_INDEX } from "../../src/text/encoded-sample.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
@@ -221,4 +221,8 @@ function goldenPrompts() {
       label_masks: z.array(z.looseObject({ template: z.string(), tokenizer_adds_bos: z.boolean(), num_patches_list: z.array(z.number()), segments: z.array(z.tuple([z.number(), z.string()])) })),
     })
     .parse(JSON.parse(readFileSync(goldenPath("prompts", "expected.json"), "utf8")));
+}
+
+function encodeSample(one: Sample, options: EncodeOptions): EncodedSample {
+  return encodeSamples([one], options)[0]!;
 }

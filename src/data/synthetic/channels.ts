@@ -29,7 +29,7 @@ export function drawChannels(gold: Emotion, random: Rng): Shown {
   return shown;
 }
 
-export function polarityOf(emotion: Emotion): Polarity {
+function polarityOf(emotion: Emotion): Polarity {
   if (emotion === "neutral") return "neutral";
   return VALENCE[emotion] > 0 ? "positive" : "negative";
 }

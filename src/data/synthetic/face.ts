@@ -17,7 +17,7 @@ export interface Pose {
 }
 
 /** The face alone as an SVG group in a 100 x 100 box, background included. */
-export function faceGroup(identity: Identity, pose: Pose): string {
+function faceGroup(identity: Identity, pose: Pose): string {
   const { skin, background } = identity;
   const w = identity.faceWidth;
   const jaw = 4 * (pose.activations.AU26 ?? 0);

@@ -24,7 +24,7 @@ export function identitiesOf(split: Split, seed: number): readonly Identity[] {
   return looks.slice(start, start + SIZES[split]).map((look) => complete(look, seed));
 }
 
-const SIZES = { train: 250, val: 30, test: 80 } as const satisfies Record<Split, number>;
+const SIZES = { train: 60, val: 10, test: 20 } as const satisfies Record<Split, number>;
 const SKINS = ["#f6d7c0", "#eec39e", "#dba67c", "#c68a5c", "#a86f45", "#8a5636"] as const;
 const HAIRS = ["#1d1713", "#4a2c17", "#7d4a21", "#c9a052", "#a33b1e", "#8d8d92"] as const;
 const HAIR_STYLES = ["short", "long", "curly", "bald", "side"] as const;

@@ -35,7 +35,7 @@ export interface DialogueScript {
   readonly clips: readonly ClipScript[];
 }
 
-export const MIN_CLIPS = 6;
+const MIN_CLIPS = 6;
 
 /**
  * Dialogues with exactly `clips` utterances in all: 80 % train, 7 % val, 13 % test, but at least two utterances each.

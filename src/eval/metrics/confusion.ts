@@ -8,7 +8,7 @@ export interface Labelling<L extends string> {
 }
 
 /** The name of the extra class that holds answers without a label. */
-export const UNPARSED = "unparsed";
+const UNPARSED = "unparsed";
 
 export interface Confusion {
   readonly labels: readonly string[];

@@ -33,7 +33,7 @@ export interface PairScores {
 const EPSILON = 1e-8;
 
 /** Neutral is no class: neutral pairs are ignored on both sides. */
-export const PAIR_EMOTIONS: readonly Emotion[] = EMOTIONS.filter((emotion) => emotion !== "neutral");
+const PAIR_EMOTIONS: readonly Emotion[] = EMOTIONS.filter((emotion) => emotion !== "neutral");
 
 /**
  * Official scores: a pair is right when both utterances and the emotion are; a pair named twice in a row counts once.

@@ -121,7 +121,7 @@ test("the test split's frames and looks are seen nowhere else, its words all are
   expect(looks("train").size).toBeGreaterThan(40);
   for (const other of ["train", "val"] as const) expect([...looks("test")].filter((look) => looks(other).has(look))).toEqual([]);
   expect([...looks("val")].filter((look) => looks("train").has(look))).toEqual([]);
-  expect(new Set(SPLITS.flatMap((split) => identitiesOf(split, 1).map(({ id }) => id))).size).toBe(360);
+  expect(new Set(SPLITS.flatMap((split) => identitiesOf(split, 1).map(({ id }) => id))).size).toBe(90);
 
   const vocabulary = (splits: readonly Split[]): Set<string> => new Set(utterances.filter(({ split }) => splits.includes(split)).flatMap(({ utterance }) => words(utterance.text)));
   expect([...vocabulary(["val", "test"])].filter((word) => !vocabulary(["train"]).has(word))).toEqual([]);
