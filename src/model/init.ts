@@ -15,6 +15,8 @@ const EMBEDDING_SCALE = 0.2;
 const HEAD_SCALE = 0.02;
 /** Last matrix of each residual branch. */
 const BRANCH_OUTPUT = /\.(attn\.proj|mlp\.fc2|self_attn\.o_proj|self_attn\.out_proj|mlp\.down_proj|layers\.\d+\.fc2)\.weight$/;
+/** Each filter starts blind to a patch's mean colour, which would drown the lines of a face in it. */
+const PATCH_EMBEDDING = /patch_embedding\.weight$/;
 const NORM = /(norm\d?|mlp1\.0|audio_mlp\.0)\.weight$/;
 
 /** Fills `store` with every weight that `config` asks for. */
@@ -33,7 +35,18 @@ function initialValues(name: string, shape: Shape, size: number, config: ModelCo
   if (name.endsWith("embed_positions.weight")) return sinusoids(shape);
   const draw = rng(seed, "init", name);
   const scale = standardDeviation(name, shape, config);
-  return Float32Array.from({ length: size }, () => scale * draw.normal());
+  const values = Float32Array.from({ length: size }, () => scale * draw.normal());
+  return PATCH_EMBEDDING.test(name) ? withoutMeans(values, (shape[2] ?? 1) * (shape[3] ?? 1)) : values;
+}
+
+/** Runs of `length` with their mean taken off. */
+function withoutMeans(values: Float32Array, length: number): Float32Array {
+  for (let start = 0; start < values.length; start += length) {
+    const run = values.subarray(start, start + length);
+    const mean = run.reduce((sum, value) => sum + value, 0) / length;
+    for (let i = 0; i < length; i++) run[i] = (run[i] ?? 0) - mean;
+  }
+  return values;
 }
 
 /** Linear maps keep the size of their input: 1 / sqrt(fan-in); residual branches share one unit over the depth. */
