@@ -5,6 +5,7 @@ import { latestCheckpoint } from "../train/checkpoint-folders.ts";
 import { checkCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
 import { configHash } from "./config-hash.ts";
 import { hasRun, readRunConfig, stageFolder, writeRunConfig } from "./run-folder.ts";
+import { lockRunFolder } from "./run-lock.ts";
 import { requireParent } from "./stage-weights.ts";
 
 interface Claim {
@@ -16,12 +17,26 @@ interface Claim {
 }
 
 /**
- * Saves the config in the run directory.
+ * Takes the run directory for this process and saves the config in it.
  *
- * @throws UserError - CheckpointError when the directory holds another experiment, when a stage has checkpoints and is
+ * @returns what gives the directory back.
+ * @throws UserError - SystemError when another process trains in it; CheckpointError when the directory holds another experiment, when a stage has checkpoints and is
  * not resumed, or when a stage starts from one that neither was trained here nor will be.
  */
-export async function claimRunFolder({ config, stages, runDir, resume }: Claim): Promise<void> {
+export async function claimRunFolder(claim: Claim): Promise<() => Promise<void>> {
+  await refuseContradictions(claim);
+  const release = await lockRunFolder(claim.runDir);
+  try {
+    await refuseContradictions(claim); // another process may have come between
+    await writeRunConfig(claim.runDir, claim.config);
+    return release;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function refuseContradictions({ config, stages, runDir, resume }: Claim): Promise<void> {
   if (await hasRun(runDir)) await refuseOtherExperiment(config, runDir);
   for (const [i, stage] of stages.entries()) {
     const { initFrom } = config.stages.find(({ name }) => name === stage) ?? {};
@@ -31,7 +46,6 @@ export async function claimRunFolder({ config, stages, runDir, resume }: Claim):
       throw new UserError({ kind: "CheckpointError", where: folder, what: `stage "${stage}" has checkpoints here already`, hint: "Go on with --resume, or choose another --run-dir." });
     }
   }
-  await writeRunConfig(runDir, config);
 }
 
 async function refuseOtherExperiment(config: RunConfig, runDir: string): Promise<void> {

@@ -26,10 +26,19 @@ export interface TrainOptions {
 export async function* trainRun(options: TrainOptions): AsyncGenerator<RunEvent> {
   const backend = await selectBackend(options.config.backend);
   const experiment = await openExperiment(options.config);
-  await claimRunFolder(options);
-  const log = await openEventLog(options.runDir);
+  const release = await claimRunFolder(options);
   try {
-    for await (const event of trainStages(options, { backend, experiment })) {
+    yield* logged(options.runDir, trainStages(options, { backend, experiment }));
+  } finally {
+    await release();
+  }
+}
+
+/** The events, each written down before it is passed on. */
+async function* logged(runDir: string, events: AsyncGenerator<RunEvent>): AsyncGenerator<RunEvent> {
+  const log = await openEventLog(runDir);
+  try {
+    for await (const event of events) {
       await log.write(event);
       yield event;
     }

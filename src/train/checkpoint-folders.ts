@@ -1,9 +1,9 @@
 /** @file The checkpoint folders of a stage: step-000200 and so on, temporary ones, the newest, and which may go. */
 import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
-import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { describeSystemError } from "../core/files.ts";
+import { isAlive, machineName } from "../core/processes.ts";
 import { isComplete } from "./checkpoint-manifest.ts";
 
 const STEP = /^step-(\d{6,})$/;
@@ -17,7 +17,7 @@ export function stepFolderName(step: number): string {
 
 /** A name that no reader takes for a checkpoint, and that tells which process it belongs to. */
 export function temporaryFolderName(purpose: "writing" | "removing"): string {
-  return `.${purpose}-${machine()}-${process.pid}-${randomBytes(4).toString("hex")}`;
+  return `.${purpose}-${machineName()}-${process.pid}-${randomBytes(4).toString("hex")}`;
 }
 
 /** Complete checkpoints of a stage by rising step; none when the folder does not exist. */
@@ -87,7 +87,7 @@ export async function removeStaleFolders(stageDir: string): Promise<void> {
     const owner = TEMPORARY.exec(name);
     if (owner === null) continue;
     const path = join(stageDir, name);
-    const ownerIsGone = owner[1] === machine() && !isAlive(Number(owner[2]));
+    const ownerIsGone = owner[1] === machineName() && !isAlive(Number(owner[2]));
     if (ownerIsGone || (await ageMs(path)) > STALE_MS) await rm(path, { recursive: true, force: true });
   }
 }
@@ -97,20 +97,6 @@ async function entriesOf(folder: string): Promise<string[]> {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
     throw describeSystemError(error, folder);
   });
-}
-
-function machine(): string {
-  return hostname().replace(/[^A-Za-z0-9]/g, "_");
-}
-
-/** Signal 0 only asks. EPERM means alive, but another user's. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
 }
 
 async function ageMs(path: string): Promise<number> {
