@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type RunConfig, runConfigSchema } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { describeSystemError, makeFolder, toJson, writeFileAtomic } from "../core/files.ts";
-import { latestCheckpoint, stepFolderName } from "../train/checkpoint-folders.ts";
+import { newestStepFolder, stepFolderName } from "../train/checkpoint-folders.ts";
 import { type Checkpoint, readCheckpoint } from "../train/checkpoint.ts";
 
 const CONFIG = "config.json";
@@ -19,9 +19,13 @@ export function clipCacheFolder({ data }: Pick<RunConfig, "data">, runDir: strin
   return data.cache ?? join(runDir, "cache");
 }
 
-/** The stage's result: its best checkpoint by the validation metric, else its last; undefined before the first checkpoint. */
+/**
+ * The stage's result: its best checkpoint by the validation metric, else its last; undefined before the first checkpoint.
+ *
+ * @throws UserError - CheckpointError when the stage was interrupted, or its last checkpoint is damaged: an earlier one is not its result.
+ */
 export async function stageResult(folder: string): Promise<Checkpoint | undefined> {
-  const latest = await latestCheckpoint(folder);
+  const latest = await newestStepFolder(folder);
   if (latest === undefined) return undefined;
   const checkpoint = await readCheckpoint(latest);
   const { step, steps, best, stage } = checkpoint.state;

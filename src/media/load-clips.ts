@@ -1,4 +1,5 @@
 /** @file Many clips at once: from the cache or decoded, a bounded number at a time, kept in memory. */
+import { setMaxListeners } from "node:events";
 import { UserError } from "../core/errors.ts";
 import { readCachedClip, clipKey, writeCachedClip } from "./clip-cache.ts";
 import type { Clip } from "./clip.ts";
@@ -39,6 +40,7 @@ type ClipOrigin = "cached" | "decoded" | "rebuilt";
 export async function loadClips({ sources, workers, cacheFolder, onProgress, signal, spec, modalities }: LoadClipsOptions): Promise<LoadedClips> {
   const stop = new AbortController();
   const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  setMaxListeners(0, either); // every worker's programs listen; behind ten, Node would warn of a leak
   const outcomes = new Array<{ clip: Clip; origin: ClipOrigin } | UserError | undefined>(sources.length);
   let next = 0;
   let done = 0;

@@ -22,12 +22,23 @@ export function temporaryFolderName(purpose: "writing" | "removing"): string {
 
 /** Complete checkpoints of a stage by rising step; none when the folder does not exist. */
 export async function listCheckpoints(stageDir: string): Promise<{ step: number; folder: string }[]> {
-  const numbered = (await entriesOf(stageDir)).flatMap((name) => {
-    const digits = STEP.exec(name)?.[1];
-    return digits === undefined ? [] : [{ step: Number(digits), folder: join(stageDir, name) }];
-  });
+  const numbered = await stepFolders(stageDir);
   const complete = await Promise.all(numbered.map(({ folder }) => isComplete(folder)));
-  return numbered.filter((_, i) => complete[i]).sort((a, b) => a.step - b.step);
+  return numbered.filter((_, i) => complete[i]);
+}
+
+/** Folder of the newest checkpoint of a stage, complete or not. We write none that is not: an incomplete one lost files later. */
+export async function newestStepFolder(stageDir: string): Promise<string | undefined> {
+  return (await stepFolders(stageDir)).at(-1)?.folder;
+}
+
+async function stepFolders(stageDir: string): Promise<{ step: number; folder: string }[]> {
+  return (await entriesOf(stageDir))
+    .flatMap((name) => {
+      const digits = STEP.exec(name)?.[1];
+      return digits === undefined ? [] : [{ step: Number(digits), folder: join(stageDir, name) }];
+    })
+    .sort((a, b) => a.step - b.step);
 }
 
 /** Folder of the newest complete checkpoint of a stage. */

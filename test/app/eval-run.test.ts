@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { evalRun, type EvalEvent, type EvalOptions, predictRun } from "../../src/app/index.ts";
@@ -106,6 +106,16 @@ test("no run, no finished stage, no checkpoint: each is told", { timeout: TIMEOU
   await expect(evaluate({ source: { runDir: untrained }, tasks: ["msa"] })).rejects.toThrow('stage "see" was interrupted. Got 1 steps, expected 4');
   await writeFile(join(place.folder, "config.json"), await readFile(join(untrained, "config.json")));
   await expect(evaluate({ source: { runDir: place.folder }, tasks: ["msa"] })).rejects.toThrow(`CheckpointError ${place.folder}: no stage of this run was trained to its end.\n  Train it first: m2se train --stage all with the same --run-dir.`);
+});
+
+test("a damaged result is told; the stage before does not stand in for it", { timeout: TIMEOUT_MS }, async () => {
+  const damaged = join(place.folder, "damaged");
+  await cp(runDir, damaged, { recursive: true });
+  const [last] = (await readdir(join(damaged, "stage-2"))).sort().toReversed();
+  const path = join(damaged, "stage-2", last!, "model.safetensors");
+  await truncate(path, 1000);
+
+  await expect(evaluate({ source: { runDir: damaged }, tasks: ["msa"] })).rejects.toThrow(new RegExp(`^CheckpointError ${path}: Got 1000 bytes, expected \\d+\\.\\n {2}The checkpoint is damaged`));
 });
 
 test("a checkpoint of another base model is refused", { timeout: TIMEOUT_MS }, async () => {
