@@ -42,7 +42,7 @@ const SHOWN_PROBLEMS = 20;
  */
 export async function openDataset(root: string): Promise<Dataset> {
   const realRoot = await requireFolder(root);
-  const info = await readInfo(root);
+  const info = await readDatasetInfo(root);
   const bySplit = new Map<Split, readonly JsonlLine<EmtRecord>[]>();
   const problems: Problem[] = [];
   for (const split of SPLITS) {
@@ -82,7 +82,12 @@ function noRecords(root: string): UserError {
   return new UserError({ kind: "DataError", where: root, what: `no records here, expected at least one line in ${names}`, hint: "Render a dataset with `m2se data synth --out DIR`. If rendering into this folder was cut short, delete the folder first." });
 }
 
-async function readInfo(root: string): Promise<DatasetInfo | undefined> {
+/**
+ * The dataset's dataset.json; undefined when there is none: not every dataset has one, but every rendered one that is whole.
+ *
+ * @throws UserError (DataError) when it is not what it should be.
+ */
+export async function readDatasetInfo(root: string): Promise<DatasetInfo | undefined> {
   const path = join(root, "dataset.json");
   let json: unknown;
   try {

@@ -38,6 +38,12 @@ beforeEach(async () => {
   await writeFile(join(folder, "a.yaml"), CONFIG);
 });
 
+/** A dataset.json as rendering writes it, with all utterances in one split. */
+async function writeInfo({ seed, utterances }: { readonly seed: number; readonly utterances: number }): Promise<void> {
+  await mkdir(join(folder, "records"));
+  await writeFile(join(folder, "records/dataset.json"), JSON.stringify({ name: "synthetic", source: "synthetic", seed, counts: { train: { records: 1, utterances } } }));
+}
+
 test("train renders the missing dataset, then runs the chosen stages in the default run directory", async () => {
   const { context, calls, human, progress, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), trainRun: () => stream(STEP) });
 
@@ -51,14 +57,45 @@ test("train renders the missing dataset, then runs the chosen stages in the defa
   expect(json).toContainEqual(STEP);
 });
 
-test("a dataset that is there is not rendered again", async () => {
+test("an empty folder counts as no dataset", async () => {
   await mkdir(join(folder, "records"));
-  const { context, calls } = fakeContext(folder, { trainRun: () => stream() });
+  const { context, calls } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), planRun: () => Promise.resolve({ stages: [] }) });
+
+  await runPlan({ config: "a.yaml" }, context);
+
+  expect(calls.map(([name]) => name)).toEqual(["renderSyntheticDataset", "planRun"]);
+});
+
+test("a folder that a killed rendering left is not taken for a dataset", async () => {
+  await mkdir(join(folder, "records/clips"), { recursive: true });
+  const { context, calls } = fakeContext(folder);
+
+  await expect(runTrain({ config: "a.yaml", stage: "all" }, context)).rejects.toThrow(
+    `DataError ${join(folder, "records")}: no dataset.json here: rendering into this folder was cut short, or the dataset in it is of another origin.\n` +
+      "  Delete the folder and run the command again. For a dataset of your own set data.synthetic: null.",
+  );
+  expect(calls).toEqual([]);
+});
+
+test("a dataset of another size or seed is used, and that is said", async () => {
+  await writeInfo({ seed: 3, utterances: 12 });
+  const { context, human, calls } = fakeContext(folder, { trainRun: () => stream() });
+
+  await runTrain({ config: "a.yaml", stage: "all" }, context);
+
+  expect(human[0]).toBe(`warning: data.synthetic asks for 30 clips of seed 7, but ${join(folder, "records")} holds 12 of seed 3, which are used; delete the folder to render anew`);
+  expect(calls.map(([name]) => name)).toEqual(["trainRun"]);
+});
+
+test("a dataset that is there is not rendered again", async () => {
+  await writeInfo({ seed: 7, utterances: 30 });
+  const { context, calls, human } = fakeContext(folder, { trainRun: () => stream() });
 
   await runTrain({ config: "a.yaml", stage: "all", runDir: "r", resume: true }, context);
 
   expect(calls.map(([name]) => name)).toEqual(["trainRun"]);
   expect(calls[0]?.[1]).toMatchObject({ stages: ["one", "two"], runDir: join(folder, "r"), resume: true });
+  expect(human.filter((text) => text.includes("warning"))).toEqual([]);
 });
 
 test("an unknown stage ends before anything is rendered", async () => {

@@ -1,13 +1,35 @@
 /** @file The synthetic dataset, rendered when a config asks for one that is not there yet. */
-import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import type { RunConfig } from "../../config/index.ts";
+import { UserError } from "../../core/errors.ts";
+import { readDatasetInfo } from "../../data/dataset.ts";
 import type { CommandContext } from "../context.ts";
 import { renderDuration } from "../render/numbers.ts";
 
-/** Renders `data.synthetic` into `data.root` unless that folder exists. */
-export async function ensureDataset({ data }: Pick<RunConfig, "data">, context: CommandContext): Promise<void> {
-  if (data.synthetic === undefined || existsSync(data.root)) return;
-  await renderDataset({ root: data.root, ...data.synthetic }, context);
+/**
+ * Renders `data.synthetic` into `data.root` unless a dataset is there; one of another size or seed is used with a warning.
+ *
+ * @throws UserError - DataError when the folder holds something that is no whole rendered dataset.
+ */
+export async function ensureDataset({ data: { root, synthetic } }: Pick<RunConfig, "data">, context: CommandContext): Promise<void> {
+  if (synthetic === undefined) return;
+  if (await isAbsentOrEmpty(root)) return renderDataset({ root, ...synthetic }, context);
+  const info = await readDatasetInfo(root);
+  if (info === undefined) {
+    throw new UserError({ kind: "DataError", where: root, what: "no dataset.json here: rendering into this folder was cut short, or the dataset in it is of another origin", hint: "Delete the folder and run the command again. For a dataset of your own set data.synthetic: null." });
+  }
+  const clips = Object.values(info.counts).reduce((sum, { utterances }) => sum + utterances, 0);
+  if (clips === synthetic.clips && info.seed === synthetic.seed) return;
+  const message = `data.synthetic asks for ${synthetic.clips} clips of seed ${synthetic.seed}, but ${root} holds ${clips} of ${info.seed === undefined ? "no seed" : `seed ${info.seed}`}, which are used; delete the folder to render anew`;
+  context.output.human(`warning: ${message}`);
+  context.output.json({ kind: "warning", message });
+}
+
+async function isAbsentOrEmpty(folder: string): Promise<boolean> {
+  return readdir(folder).then(
+    (entries) => entries.length === 0,
+    (error: unknown) => error instanceof Error && "code" in error && error.code === "ENOENT",
+  );
 }
 
 export interface DatasetFlags {

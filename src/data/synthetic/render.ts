@@ -1,5 +1,5 @@
 /** @file Renders a whole synthetic dataset: mp4 clips first, manifests next, dataset.json last. */
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../core/errors.ts";
@@ -12,6 +12,8 @@ import { FPS, SIDE, renderClip } from "./clip.ts";
 import { encodeClip } from "./encode.ts";
 import { scriptDataset } from "./script.ts";
 import type { ClipScript, DialogueScript } from "./script.ts";
+
+const CLIPS = "clips";
 
 export interface SyntheticRequest {
   /** An empty or missing folder. */
@@ -27,7 +29,8 @@ export interface SyntheticRequest {
 
 /**
  * Writes a dataset that `openDataset` reads. Labels, pixels and samples depend on `clips` and `seed` alone; mp4 bytes also
- * on the ffmpeg that encodes. Without dataset.json in the folder the rendering was cut short.
+ * on the ffmpeg that encodes. What fails or is stopped leaves the folder empty; a killed process leaves one without
+ * dataset.json.
  *
  * @throws UserError when the folder holds something already, a number is out of range, or ffmpeg or the disk fails. The abort reason when `signal` fires.
  */
@@ -35,10 +38,19 @@ export async function renderSyntheticDataset({ root, clips, seed, ...watch }: Sy
   const dialogues = scriptDataset({ clips, seed });
   await requireEmptyFolder(root);
   const { ffmpeg } = await resolveMediaTools();
-  await makeFolder(join(root, "clips")).catch((error: unknown) => {
-    throw describeSystemError(error, root);
-  });
-  await renderClips({ root, ffmpeg, clips: dialogues.flatMap((dialogue) => dialogue.clips), ...watch });
+  try {
+    await makeFolder(join(root, CLIPS)).catch((error: unknown) => {
+      throw describeSystemError(error, root);
+    });
+    await renderClips({ root, ffmpeg, clips: dialogues.flatMap((dialogue) => dialogue.clips), ...watch });
+    return await writeManifests({ root, seed, dialogues });
+  } catch (error) {
+    for (const name of [CLIPS, ...SPLITS.map((split) => `${split}.jsonl`)]) await rm(join(root, name), { recursive: true, force: true }).catch(() => undefined); // what failed first is the reason to tell
+    throw error;
+  }
+}
+
+async function writeManifests({ root, seed, dialogues }: { root: string; seed: number; dialogues: readonly DialogueScript[] }): Promise<DatasetInfo> {
   const counts: DatasetInfo["counts"] = {};
   for (const split of SPLITS) counts[split] = await writeSplit({ path: join(root, `${split}.jsonl`), dialogues: dialogues.filter(({ record }) => record.split === split) });
   const info = { name: "synthetic", source: "synthetic", seed, counts };
