@@ -6,8 +6,7 @@ import { invariant } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
 import type { EncodedSample, EncodedSegment } from "../text/encoded-sample.ts";
 import { groupByPrefix } from "./mixture.ts";
-import type { PackedRow } from "./packed-row.ts";
-import { buildRow, treeLength } from "./row.ts";
+import { treeLength } from "./row.ts";
 import type { Tree, TreeNode } from "./row.ts";
 
 /** A sample whose prefix and branch alone exceed a row. */
@@ -18,12 +17,6 @@ export interface TooLong {
 
 /** Rows that may still take a tree. More would pad less and disturb the order more; padding hardly falls beyond this. */
 const OPEN_ROWS = 64;
-
-/** Samples -> rows; each sample appears once, or in `tooLong`. */
-export function packRows(samples: readonly EncodedSample[], { rowTokens }: { readonly rowTokens: number }): { rows: PackedRow[]; tooLong: TooLong[] } {
-  const { fitting, tooLong } = splitByLength(samples, rowTokens);
-  return { rows: assignRows(fitting, rowTokens).map((trees) => buildRow(trees, rowTokens)), tooLong };
-}
 
 /** Tokens of a sample on its own. */
 export function sampleLength({ prefix, branch }: EncodedSample): number {

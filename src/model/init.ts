@@ -16,7 +16,7 @@ const HEAD_SCALE = 0.02;
 /** Last matrix of each residual branch. */
 const BRANCH_OUTPUT = /\.(attn\.proj|mlp\.fc2|self_attn\.o_proj|self_attn\.out_proj|mlp\.down_proj|layers\.\d+\.fc2)\.weight$/;
 /** Each filter starts blind to a patch's mean colour, which would drown the lines of a face in it. */
-const PATCH_EMBEDDING = /patch_embedding\.weight$/;
+const PATCH_EMBEDDING = "patch_embedding.weight";
 const NORM = /(norm\d?|mlp1\.0|audio_mlp\.0)\.weight$/;
 
 /** Fills `store` with every weight that `config` asks for. */
@@ -36,7 +36,7 @@ function initialValues(name: string, shape: Shape, size: number, config: ModelCo
   const draw = rng(seed, "init", name);
   const scale = standardDeviation(name, shape, config);
   const values = Float32Array.from({ length: size }, () => scale * draw.normal());
-  return PATCH_EMBEDDING.test(name) ? withoutMeans(values, (shape[2] ?? 1) * (shape[3] ?? 1)) : values;
+  return name.endsWith(PATCH_EMBEDDING) ? withoutMeans(values, (shape[2] ?? 1) * (shape[3] ?? 1)) : values;
 }
 
 /** Runs of `length` with their mean taken off. */

@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 import { buildBatch } from "../../src/curriculum/batch.ts";
-import { packRows } from "../../src/curriculum/pack.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
 import type { MediaSlot } from "../../src/text/encoded-sample.ts";
-import { randomSamples, segment } from "./toy-samples.ts";
+import { packRows, randomSamples, segment } from "./toy-samples.ts";
 
 const frame = (clip: string, position: number, k: number): MediaSlot => ({ modality: "video", clip, position, count: 2, offset: 2 * k });
 const sound = (clip: string, position: number): MediaSlot => ({ modality: "audio", clip, position, count: 1, offset: 0 });

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { packRows, sampleLength, tooLongProblems } from "../../src/curriculum/pack.ts";
+import { sampleLength, tooLongProblems } from "../../src/curriculum/pack.ts";
 import type { PackedRow, RowSegment } from "../../src/curriculum/packed-row.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
 import { UserError } from "../../src/core/errors.ts";
 import { IGNORE_INDEX } from "../../src/text/encoded-sample.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
-import { randomSamples, segment, toySample } from "./toy-samples.ts";
+import { packRows, randomSamples, segment, toySample } from "./toy-samples.ts";
 
 const _ = IGNORE_INDEX;
 

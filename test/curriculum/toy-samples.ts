@@ -1,5 +1,8 @@
 /** @file Encoded samples without a tokenizer: ids are counted so that every token of a test is recognisable. */
 import { rng } from "../../src/core/rng.ts";
+import { assignRows, splitByLength, type TooLong } from "../../src/curriculum/pack.ts";
+import type { PackedRow } from "../../src/curriculum/packed-row.ts";
+import { buildRow } from "../../src/curriculum/row.ts";
 import { TASK_NAMES } from "../../src/tasks/task.ts";
 import type { TaskName } from "../../src/tasks/task.ts";
 import { IGNORE_INDEX } from "../../src/text/encoded-sample.ts";
@@ -37,4 +40,10 @@ export function randomSamples(seed: number, units: number): EncodedSample[] {
       return toySample({ id: `u${unit}:${task}`, task, prefixKey: `u${unit}`, prefix, branch, answer: 1 + random.integer(branch.length - 1) });
     });
   }).flat();
+}
+
+/** Samples -> rows, as a schedule makes them; each sample appears once, or in `tooLong`. */
+export function packRows(samples: readonly EncodedSample[], { rowTokens }: { readonly rowTokens: number }): { rows: PackedRow[]; tooLong: TooLong[] } {
+  const { fitting, tooLong } = splitByLength(samples, rowTokens);
+  return { rows: assignRows(fitting, rowTokens).map((trees) => buildRow(trees, rowTokens)), tooLong };
 }

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { packRows, sampleLength } from "../../src/curriculum/pack.ts";
+import { sampleLength } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
 import { treeBias } from "../../src/curriculum/tree-mask.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
@@ -12,6 +12,7 @@ import type { EncodedSample, EncodedSegment } from "../../src/text/encoded-sampl
 import { toyBatch, toyClipSamples, toyMedia, toyWeights } from "../train/toy-rows.ts";
 import { useBackend } from "./support.ts";
 import { toyConfig } from "./toy-model.ts";
+import { packRows } from "../curriculum/toy-samples.ts";
 
 const TIMEOUT_MS = 60_000;
 const MAX_NEW = 5;

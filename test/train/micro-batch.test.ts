@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Batch } from "../../src/curriculum/batch.ts";
-import { packRows, sampleLength } from "../../src/curriculum/pack.ts";
+import { sampleLength } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
 import type { ParamStore } from "../../src/model/params.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
@@ -9,6 +9,7 @@ import { lossAndGradients, lossOnly, supervisedPositions } from "../../src/train
 import { useBackend } from "../model/support.ts";
 import { toyConfig } from "../model/toy-model.ts";
 import { toyBatch, toyClipSamples, toyMedia, toyWeights } from "./toy-rows.ts";
+import { packRows } from "../curriculum/toy-samples.ts";
 
 /** Blocks are compiled once per shape. */
 const TIMEOUT_MS = 60_000;

@@ -99,7 +99,7 @@ export class OrtBackend extends MathBackendCPU {
       const emitted = emit({ graph, inputs, attrs: call.attrs ?? {} });
       return Array.isArray(emitted) ? emitted.map((value) => this.symbol(value)) : this.symbol(emitted);
     }
-    const moved = HOST_KERNELS[name]?.({ backend: this, inputs: call.inputs, attrs: call.attrs ?? {} });
+    const moved = HOST_KERNELS[name]?.({ memory: this, inputs: call.inputs, attrs: call.attrs ?? {} });
     if (moved !== undefined) return moved;
     const isNative = emit !== undefined && !VIEWS.has(name) && infos.every(({ dtype, shape }) => dtype === "float32" && !shape.includes(0));
     return isNative ? this.runKernel(emit, call.inputs, call.attrs) : fallback(call);

@@ -1,19 +1,25 @@
 /** @file Kernels that only move memory: a plain loop over typed arrays beats a graph call and tfjs's generic indexing. */
 import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
-import type { OrtBackend } from "./backend.ts";
+
+/** Where tensors have their numbers; see `OrtBackend`. */
+interface HostMemory {
+  floats(info: TensorInfo): Float32Array;
+  integers(info: TensorInfo): Int32Array;
+  pooledTensor(shape: readonly number[]): TensorInfo;
+}
 
 /** Returns undefined for cases it leaves to tfjs's own kernel. */
-export type HostKernel = (call: { readonly backend: OrtBackend; readonly inputs: Readonly<Record<string, TensorInfo | undefined>>; readonly attrs: NamedAttrMap }) => TensorInfo | undefined;
+type HostKernel = (call: { readonly memory: HostMemory; readonly inputs: Readonly<Record<string, TensorInfo | undefined>>; readonly attrs: NamedAttrMap }) => TensorInfo | undefined;
 
 /** Rows of a matrix by a list of row numbers. */
-const gatherRows: HostKernel = ({ backend, inputs: { x, indices }, attrs: { axis, batchDims } }) => {
+const gatherRows: HostKernel = ({ memory, inputs: { x, indices }, attrs: { axis, batchDims } }) => {
   if (x === undefined || indices === undefined || axis !== 0 || (batchDims ?? 0) !== 0) return undefined;
   if (x.dtype !== "float32" || x.shape.length !== 2 || indices.dtype !== "int32" || indices.shape.length !== 1) return undefined;
   const [rows = 0, width = 0] = x.shape;
-  const table = backend.floats(x);
-  const index = backend.integers(indices);
-  const result = backend.pooledTensor([index.length, width]);
-  const values = backend.floats(result);
+  const table = memory.floats(x);
+  const index = memory.integers(indices);
+  const result = memory.pooledTensor([index.length, width]);
+  const values = memory.floats(result);
   for (let i = 0; i < index.length; i++) {
     const row = index[i]!;
     if (row < 0 || row >= rows) throw new RangeError(`gather: row ${row} of a table of ${rows} rows`);

@@ -3,7 +3,7 @@ import sharp from "sharp";
 import { rng } from "../../core/rng.ts";
 import type { Rng } from "../../core/rng.ts";
 import { filmStrip } from "./face.ts";
-import type { Pose } from "./face.ts";
+import type { Pose } from "./pose.ts";
 import type { ClipScript } from "./script.ts";
 import { renderVoice } from "./voice.ts";
 

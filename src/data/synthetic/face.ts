@@ -1,20 +1,7 @@
 /** @file A drawn face as SVG: features moved by FACS action units, each with a signature that survives at 64 x 64 pixels. */
 import { features } from "./features.ts";
-import type { Activations } from "./expression.ts";
 import type { Identity } from "./identity.ts";
-
-/** One frame's state. */
-export interface Pose {
-  readonly activations: Activations;
-  /** 0..1, opened a little by the voice. */
-  readonly talk: number;
-  /** 0..1, 1 = shut. */
-  readonly blink: number;
-  /** Shift in percent of the picture, and turn in degrees. */
-  readonly dx: number;
-  readonly dy: number;
-  readonly turn: number;
-}
+import type { Pose } from "./pose.ts";
 
 /** The face alone as an SVG group in a 100 x 100 box, background included. */
 function faceGroup(identity: Identity, pose: Pose): string {

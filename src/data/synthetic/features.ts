@@ -1,6 +1,6 @@
 /** @file Brows, eyes, nose, mouth and wrinkles of the drawn face, in a 100 x 100 box. Every action unit moves something of its own. */
-import type { Pose } from "./face.ts";
 import type { Identity } from "./identity.ts";
+import type { Pose } from "./pose.ts";
 
 /** SVG of all that moves. */
 export function features(identity: Identity, pose: Pose): string {
