@@ -15,13 +15,16 @@ export interface Problem {
   readonly hint?: string;
 }
 
-/** One or several problems that a user can fix. Printed without a stack. */
+/** A thousand missing files are one mistake; more lines than this push its beginning off the screen. */
+const SHOWN_PROBLEMS = 20;
+
+/** One or several problems that a user can fix. Printed without a stack; the message shows the first 20 of them. */
 export class UserError extends Error {
   readonly problems: readonly Problem[];
 
   constructor(problems: Problem | readonly Problem[], options?: { cause?: unknown }) {
     const list = Array.isArray(problems) ? (problems as readonly Problem[]) : [problems as Problem];
-    super(list.map(renderProblem).join("\n"), options);
+    super(renderProblems(list), options);
     this.name = list[0]?.kind ?? "UserError";
     this.problems = list;
   }
@@ -35,6 +38,12 @@ export class UserError extends Error {
 /** `Kind where: what.` and the hint on a line of its own. */
 export function renderProblem({ kind, where, what, hint }: Problem): string {
   return `${kind} ${where}: ${what}.${hint === undefined ? "" : `\n  ${hint}`}`;
+}
+
+function renderProblems(problems: readonly Problem[]): string {
+  const hidden = problems.length - SHOWN_PROBLEMS;
+  const shown = problems.slice(0, hidden === 1 ? problems.length : SHOWN_PROBLEMS).map(renderProblem);
+  return [...shown, ...(hidden > 1 ? [`and ${hidden} more problems like these (--json lists them all)`] : [])].join("\n");
 }
 
 /** Throws when a condition that only a bug can break does not hold. */

@@ -1,7 +1,9 @@
 /** @file Samples -> predictions: closed answer sets by likelihood, the others by greedy generation. */
 import { tidied } from "../backend/tidied.ts";
+import { type Problem, UserError } from "../core/errors.ts";
 import { batchMedia } from "../curriculum/batch-media.ts";
 import { buildBatch, featureRows } from "../curriculum/batch.ts";
+import { sampleLength } from "../curriculum/pack.ts";
 import { treeBias } from "../curriculum/tree-mask.ts";
 import type { Clip, ClipSpec } from "../media/clip.ts";
 import { batchFeatures } from "../model/batch-features.ts";
@@ -10,6 +12,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { generateGreedy } from "../model/generate.ts";
 import type { Params } from "../model/params.ts";
 import type { Sample, Task } from "../tasks/task.ts";
+import type { EncodedSample } from "../text/encoded-sample.ts";
 import { encodeAnswer, type EncodeOptions, encodeSamples } from "../text/encode.ts";
 import { answerLogProbs } from "./label-scores.ts";
 import type { Prediction } from "./predictions.ts";
@@ -32,10 +35,15 @@ export function decodeMethod(wanted: DecodeMethod | "auto", { answers }: Task): 
   return "score";
 }
 
-/** The predictions of all samples, in order, row by row. */
+/**
+ * The predictions of all samples, in order, row by row.
+ *
+ * @throws UserError (DataError) listing prompts with more tokens than the model has positions.
+ */
 export async function* predictSamples(predictor: Predictor, { task, samples, method }: { task: Task; samples: readonly Sample[]; method: DecodeMethod }): AsyncGenerator<readonly Prediction[]> {
   const { encoding, rowTokens } = predictor;
   const encoded = encodeSamples(samples, { ...encoding, withAnswer: false });
+  refuseTooLong(encoded, predictor.config.llm_config.max_position_embeddings);
   const answers = method === "score" ? (task.answers ?? []) : [];
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   const answerIds = answers.map((answer) => encodeAnswer(answer, encoding));
@@ -48,6 +56,16 @@ export async function* predictSamples(predictor: Predictor, { task, samples, met
     yield responses.map((response, i) => toPrediction(task, byId.get(prompts[i]?.sampleId ?? ""), { ...response, seconds }));
     await new Promise((resolve) => setImmediate(resolve)); // signals and progress get their turn
   }
+}
+
+/** Memory grows with the square of a prompt's length: an endless transcript would end the process, not the evaluation. */
+function refuseTooLong(samples: readonly EncodedSample[], most: number): void {
+  const problems = samples.flatMap((sample): Problem[] => {
+    const tokens = sampleLength(sample);
+    if (tokens <= most) return [];
+    return [{ kind: "DataError", where: `sample ${sample.id}`, what: `got a prompt of ${tokens} tokens, expected at most ${most} (max_position_embeddings of the model)`, hint: "Shorten the transcript, or train with fewer data.frames." }];
+  });
+  if (problems.length > 0) throw new UserError(problems);
 }
 
 interface Response {

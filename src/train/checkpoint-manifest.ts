@@ -42,7 +42,7 @@ export async function isComplete(folder: string): Promise<boolean> {
 export async function verifyManifest(folder: string): Promise<string> {
   const path = join(folder, MANIFEST);
   const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) throw fault(folder, `Got no ${MANIFEST}, expected a finished checkpoint`, "The folder is not a checkpoint, or writing it was cut off: name another one.");
+  if (text === undefined) throw fault(folder, `Got no ${MANIFEST}, expected a finished checkpoint`, "A checkpoint is a folder like RUN/stage-2/step-000200; this is none, or writing it was cut off: name another one.");
   const manifest = parseManifest(text);
   if (manifest === undefined) throw fault(path, "Got a manifest of another format, expected m2se-checkpoint version 1", "The folder was made by another program or version: use the one that made it.");
   for (const { name, bytes, sha256: expected } of manifest.files) {

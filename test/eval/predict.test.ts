@@ -35,6 +35,14 @@ describe.each([["erc", "score"], ["eri", "generate"], ["ecpe", "generate"]] as c
   });
 });
 
+test("a prompt longer than the model's positions is told before anything is computed", async () => {
+  const [record] = records;
+  const endless = { ...record!, utterances: [{ ...record!.utterances[0]!, text: "word ".repeat(5000) }] };
+  const predictions = predictSamples(predictor, { task: TASKS.erc, samples: TASKS.erc.samples(endless), method: "score" });
+
+  await expect(predictions.next()).rejects.toThrow(/^DataError sample test0001_utt1:erc: got a prompt of \d{4,} tokens, expected at most 4096 \(max_position_embeddings of the model\)\.\n {2}Shorten the transcript, or train with fewer data\.frames\.$/);
+});
+
 test("a scored prediction is the likeliest answer, with the log-probability of every answer beside it", { timeout: TIMEOUT_MS }, async () => {
   const { predictions } = await predict("erc", "score", 600);
 

@@ -95,7 +95,7 @@ test("every kind of damage is told, with the file and what to do", async () => {
     ["optimizer.safetensors", (path) => truncate(path, 10), "optimizer.safetensors: Got 10 bytes, expected"],
     ["state.json", (path) => rm(path), "state.json: Got no file, expected"],
     ["state.json", (path) => appendFile(path, " "), "state.json: Got"],
-    ["manifest.json", (path) => rm(path), "Got no manifest.json, expected a finished checkpoint.\n  The folder is not a checkpoint, or writing it was cut off"],
+    ["manifest.json", (path) => rm(path), "Got no manifest.json, expected a finished checkpoint.\n  A checkpoint is a folder like RUN/stage-2/step-000200; this is none, or writing it was cut off"],
     ["manifest.json", (path) => truncate(path, 20), "Got a manifest of another format, expected m2se-checkpoint version 1"],
     ["manifest.json", (path) => writeFile(path, '{"format":"m2se-checkpoint","version":1,"files":[{"name":"../x.json","bytes":1,"sha256":""}]}'), "Got a manifest of another format"],
   ];

@@ -36,6 +36,8 @@ export interface DialogueScript {
 }
 
 const MIN_CLIPS = 6;
+/** Days of rendering; scripts are held in memory. */
+const MAX_CLIPS = 1_000_000;
 
 /**
  * Dialogues with exactly `clips` utterances in all: 80 % train, 7 % val, 13 % test, but at least two utterances each.
@@ -43,8 +45,8 @@ const MIN_CLIPS = 6;
  * @throws UserError when `clips` or `seed` is not a whole number in range.
  */
 export function scriptDataset({ clips, seed }: { readonly clips: number; readonly seed: number }): readonly DialogueScript[] {
-  requireWhole({ name: "--clips", value: clips, least: MIN_CLIPS });
-  requireWhole({ name: "--seed", value: seed, least: 0 });
+  requireWhole({ name: "--clips", value: clips, least: MIN_CLIPS, most: MAX_CLIPS });
+  requireWhole({ name: "--seed", value: seed, least: 0, most: Number.MAX_SAFE_INTEGER });
   const val = Math.max(2, Math.round(0.07 * clips));
   const test = Math.max(2, Math.round(0.13 * clips));
   const sizes = { train: clips - val - test, val, test } satisfies Record<Split, number>;
@@ -146,7 +148,7 @@ function drawSize(left: number, draw: number): number {
 
 const NAMES = ["Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Ida", "Jack", "Kate", "Leo"] as const;
 
-function requireWhole({ name, value, least }: { name: string; value: number; least: number }): void {
-  if (Number.isSafeInteger(value) && value >= least) return;
-  throw new UserError({ kind: "ConfigError", where: name, what: `got ${value}, expected a whole number of at least ${least}` });
+function requireWhole({ name, value, least, most }: { name: string; value: number; least: number; most: number }): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new UserError({ kind: "ConfigError", where: name, what: `got ${value}, expected a whole number from ${least} to ${most}` });
 }

@@ -13,7 +13,8 @@ import { imageSize, modelConfigSchema, type ModelConfig } from "../config.ts";
 export async function readModelConfig(folder: string): Promise<ModelConfig> {
   const path = join(folder, "config.json");
   const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw describeSystemError(error, path);
+    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    throw missing ? new UserError({ kind: "CheckpointError", where: path, what: "no such file", hint: "Point model.folder to a Hugging Face style folder: config.json, tokenizer.json and, unless model.init is random, safetensors." }, { cause: error }) : describeSystemError(error, path);
   });
   const parsed = modelConfigSchema.safeParse(parseJson(text, path));
   const faults = parsed.success ? sizeFaults(parsed.data) : parsed.error.issues.map((issue) => `${issue.path.join(".") || "the file"}: ${issue.message}`);
@@ -29,13 +30,16 @@ function parseJson(text: string, path: string): unknown {
   }
 }
 
-/** Sizes that must be positive, and divisions that must come out even. */
+/** Larger than any model; what is allocated for such a size would end the process without a message. */
+const MAX_SIZE = 10_000_000;
+
+/** Sizes that must be in range, and divisions that must come out even. */
 function sizeFaults(config: ModelConfig): string[] {
   const { vision_config: vision, llm_config: llm, audio_config: audio } = config;
   const faults = [
-    ...positive("vision_config", vision, ["hidden_size", "image_size", "patch_size", "num_channels", "num_hidden_layers", "num_attention_heads", "intermediate_size"]),
-    ...positive("llm_config", llm, ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "vocab_size", "max_position_embeddings"]),
-    ...(audio === undefined ? [] : positive("audio_config", audio, ["d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins", "max_source_positions", "frame_stack"])),
+    ...inRange("vision_config", vision, ["hidden_size", "image_size", "patch_size", "num_channels", "num_hidden_layers", "num_attention_heads", "intermediate_size"]),
+    ...inRange("llm_config", llm, ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "vocab_size", "max_position_embeddings"]),
+    ...(audio === undefined ? [] : inRange("audio_config", audio, ["d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins", "max_source_positions", "frame_stack"])),
   ];
   if (!(config.downsample_ratio > 0)) faults.push(`downsample_ratio: Got ${config.downsample_ratio}, expected a number above 0`);
   if (faults.length > 0) return faults;
@@ -50,8 +54,8 @@ function sizeFaults(config: ModelConfig): string[] {
   ].filter((what) => what !== undefined);
 }
 
-function positive<K extends string>(part: string, config: Readonly<Record<K, number>>, fields: readonly K[]): string[] {
-  return fields.filter((field) => config[field] <= 0).map((field) => `${part}.${field}: Got ${config[field]}, expected a number above 0`);
+function inRange<K extends string>(part: string, config: Readonly<Record<K, number>>, fields: readonly K[]): string[] {
+  return fields.filter((field) => config[field] <= 0 || config[field] > MAX_SIZE).map((field) => `${part}.${field}: Got ${config[field]}, expected a number above 0${config[field] > MAX_SIZE ? `, up to ${MAX_SIZE}` : ""}`);
 }
 
 function divides(name: string, divisor: number, wholeName: string, whole: number): string | undefined {

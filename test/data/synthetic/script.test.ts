@@ -154,8 +154,9 @@ test("position rules find few causes, matching the topic's words finds all", () 
 });
 
 test("too few clips and a broken seed are refused", () => {
-  expect(() => scriptDataset({ clips: 5, seed: 1 })).toThrow("ConfigError --clips: got 5, expected a whole number of at least 6.");
-  expect(() => scriptDataset({ clips: 60, seed: 1.5 })).toThrow("ConfigError --seed: got 1.5, expected a whole number of at least 0.");
+  expect(() => scriptDataset({ clips: 5, seed: 1 })).toThrow("ConfigError --clips: got 5, expected a whole number from 6 to 1000000.");
+  expect(() => scriptDataset({ clips: 1_000_001, seed: 1 })).toThrow("ConfigError --clips: got 1000001, expected a whole number from 6 to 1000000.");
+  expect(() => scriptDataset({ clips: 60, seed: 1.5 })).toThrow("ConfigError --seed: got 1.5, expected a whole number from 0 to 9007199254740991.");
 });
 
 /** F1 over pairs of a rule that names the causes of every turn with an emotion; all numbers 1-based. */

@@ -98,7 +98,7 @@ test("an index that disagrees with the shards or leaves the folder is refused", 
 
   await expect(load({ [HEAD]: "a.safetensors" })).rejects.toThrow(`tensor "${HEAD}" is not in a.safetensors, where the index says it is`);
   await expect(load({ [HEAD]: "../a.safetensors" })).rejects.toThrow('Got shard "../a.safetensors", expected the name of a file in the same folder');
-  await expect(load({ [HEAD]: "c.safetensors" })).rejects.toThrow("no such file or folder");
+  await expect(load({ [HEAD]: "c.safetensors" })).rejects.toThrow(`CheckpointError ${join(folder, "absent/config.json")}: no such file.\n  Point model.folder to a Hugging Face style folder`);
 });
 
 test("missing, superfluous and wrongly shaped tensors are told together, and nothing is loaded", async () => {
@@ -151,6 +151,7 @@ test("config.json: absent, not JSON, missing fields and sizes that do not fit ar
   await expect(read("{")).rejects.toThrow(`CheckpointError ${path}: not valid JSON`);
   await expect(read({ ...toyConfig, vision_config: undefined, template: 5 })).rejects.toThrow(/template: .*expected string[^]*vision_config: /);
   await expect(read({ ...toyConfig, llm_config: { ...llm, vocab_size: -1 } })).rejects.toThrow("llm_config.vocab_size: Got -1, expected a number above 0");
+  await expect(read({ ...toyConfig, llm_config: { ...llm, vocab_size: 1e12 } })).rejects.toThrow("llm_config.vocab_size: Got 1000000000000, expected a number above 0, up to 10000000");
   await expect(read({ ...toyConfig, llm_config: { ...llm, num_key_value_heads: 3 } })).rejects.toThrow("llm_config.num_key_value_heads: Got 3, expected a divisor of num_attention_heads 4");
   await expect(read({ ...toyConfig, vision_config: { ...vision, patch_size: 5 } })).rejects.toThrow("vision_config.patch_size: Got 5, expected a divisor of image_size 16");
   await expect(read({ ...toyConfig, llm_config: { ...llm, architectures: ["MambaForCausalLM"] } })).rejects.toThrow('unknown decoder "MambaForCausalLM".\n  Known: Qwen2ForCausalLM, LlamaForCausalLM.');
