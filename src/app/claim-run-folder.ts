@@ -3,7 +3,7 @@ import type { RunConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { latestCheckpoint } from "../train/checkpoint-folders.ts";
 import { checkCheckpoint, readCheckpoint } from "../train/checkpoint.ts";
-import { configHash } from "./config-hash.ts";
+import { configHash, differingSettings } from "./config-hash.ts";
 import { hasRun, readRunConfig, stageFolder, writeRunConfig } from "./run-folder.ts";
 import { lockRunFolder } from "./run-lock.ts";
 import { requireParent } from "./stage-weights.ts";
@@ -56,6 +56,11 @@ async function refuseOtherExperiment(config: RunConfig, runDir: string): Promise
   }
   for (const stage of config.stages) {
     const latest = await latestCheckpoint(stageFolder(config, stage.name, runDir));
-    if (latest !== undefined) checkCheckpoint(await readCheckpoint(latest), { stage: stage.name, configHash: configHash(config, stage) });
+    if (latest === undefined) continue;
+    const checkpoint = await readCheckpoint(latest);
+    const before = earlier.stages.find(({ name }) => name === stage.name);
+    const differing = before === undefined || checkpoint.state.configHash === configHash(config, stage) ? [] : differingSettings([config, stage], [earlier, before]);
+    if (differing.length > 0) throw new UserError(differing.map((what) => ({ kind: "CheckpointError" as const, where: latest, what: `made with other settings: ${what}`, hint: "Go on with the config that the run was started with, or start in a new run directory." })));
+    checkCheckpoint(checkpoint, { stage: stage.name, configHash: configHash(config, stage) });
   }
 }

@@ -3,7 +3,24 @@ import type { RunConfig, StageConfig } from "../config/index.ts";
 import { sha256 } from "../core/hash.ts";
 
 /** Hash of everything that decides a step's numbers; the backend, the workers and the caches do not. */
-export function configHash({ seed, model, data, levels }: RunConfig, stage: StageConfig): string {
+export function configHash(config: RunConfig, stage: StageConfig): string {
+  return sha256(JSON.stringify(decisiveSettings(config, stage)));
+}
+
+/** The settings in which two configs differ for a stage: `seed: got 1, expected 42`. */
+export function differingSettings(got: readonly [RunConfig, StageConfig], expected: readonly [RunConfig, StageConfig]): string[] {
+  const [ours, theirs] = [leaves(decisiveSettings(...got)), leaves(decisiveSettings(...expected))];
+  const paths = [...new Set([...theirs.keys(), ...ours.keys()])];
+  return paths.filter((path) => ours.get(path) !== theirs.get(path)).map((path) => `${path}: got ${ours.get(path) ?? "nothing"}, expected ${theirs.get(path) ?? "nothing"}`);
+}
+
+function decisiveSettings({ seed, model, data, levels }: RunConfig, stage: StageConfig): object {
   const { checkpoints: _, ...decisive } = stage;
-  return sha256(JSON.stringify({ seed, model, levels, stage: decisive, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } }));
+  return { seed, model, levels, stage: decisive, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } };
+}
+
+/** Every plain value as JSON, by its path. */
+function leaves(value: unknown, path: readonly string[] = []): Map<string, string> {
+  if (typeof value !== "object" || value === null) return new Map(value === undefined ? [] : [[path.join("."), JSON.stringify(value)]]);
+  return new Map(Object.entries(value).flatMap(([key, child]) => [...leaves(child, [...path, key])]));
 }

@@ -117,7 +117,9 @@ test("another experiment's run directory, trained stages without --resume, anoth
   const renamed: RunConfig = { ...config, stages: config.stages.slice(0, 1) };
   await expect(train(renamed, runDir, { stages: ["see"], resume: true })).rejects.toThrow(`CheckpointError ${runDir}: this run directory belongs to another experiment. Got stages see, expected see, explain.\n  Choose another --run-dir.`);
   const quicker = withStage(config, "see", { trainable: [{ match: ".*", learningRate: 1 }] });
-  await expect(train(quicker, runDir, { stages: ["explain"] })).rejects.toThrow("made with another config");
+  await expect(train(quicker, runDir, { stages: ["explain"] })).rejects.toThrow(
+    `CheckpointError ${join(runDir, "stage-1/step-000001")}: made with other settings: stage.trainable.0.learningRate: got 1, expected 0.01.\n  Go on with the config that the run was started with, or start in a new run directory.`,
+  );
   expect(await contentOf(runDir)).toEqual(before);
 
   const path = join(modelFolder, "config.json");

@@ -98,7 +98,7 @@ test("an index that disagrees with the shards or leaves the folder is refused", 
 
   await expect(load({ [HEAD]: "a.safetensors" })).rejects.toThrow(`tensor "${HEAD}" is not in a.safetensors, where the index says it is`);
   await expect(load({ [HEAD]: "../a.safetensors" })).rejects.toThrow('Got shard "../a.safetensors", expected the name of a file in the same folder');
-  await expect(load({ [HEAD]: "c.safetensors" })).rejects.toThrow(`CheckpointError ${join(folder, "absent/config.json")}: no such file.\n  Point model.folder to a Hugging Face style folder`);
+  await expect(load({ [HEAD]: "c.safetensors" })).rejects.toThrow("no such file or folder");
 });
 
 test("missing, superfluous and wrongly shaped tensors are told together, and nothing is loaded", async () => {
@@ -147,7 +147,7 @@ test("config.json: absent, not JSON, missing fields and sizes that do not fit ar
   };
   const { vision_config: vision, llm_config: llm } = toyConfig;
 
-  await expect(readModelFolder(join(folder, "absent"))).rejects.toThrow("no such file or folder");
+  await expect(readModelFolder(join(folder, "absent"))).rejects.toThrow(`CheckpointError ${join(folder, "absent/config.json")}: no such file.\n  Point model.folder to a Hugging Face style folder`);
   await expect(read("{")).rejects.toThrow(`CheckpointError ${path}: not valid JSON`);
   await expect(read({ ...toyConfig, vision_config: undefined, template: 5 })).rejects.toThrow(/template: .*expected string[^]*vision_config: /);
   await expect(read({ ...toyConfig, llm_config: { ...llm, vocab_size: -1 } })).rejects.toThrow("llm_config.vocab_size: Got -1, expected a number above 0");
