@@ -35,18 +35,7 @@ function initialValues(name: string, shape: Shape, size: number, config: ModelCo
   if (name.endsWith("embed_positions.weight")) return sinusoids(shape);
   const draw = rng(seed, "init", name);
   const scale = standardDeviation(name, shape, config);
-  const values = Float32Array.from({ length: size }, () => scale * draw.normal());
-  return name.endsWith(PATCH_EMBEDDING) ? withoutMeans(values, (shape[2] ?? 1) * (shape[3] ?? 1)) : values;
-}
-
-/** Runs of `length` with their mean taken off. */
-function withoutMeans(values: Float32Array, length: number): Float32Array {
-  for (let start = 0; start < values.length; start += length) {
-    const run = values.subarray(start, start + length);
-    const mean = run.reduce((sum, value) => sum + value, 0) / length;
-    for (let i = 0; i < length; i++) run[i] = (run[i] ?? 0) - mean;
-  }
-  return values;
+  return Float32Array.from({ length: size }, () => scale * draw.normal());
 }
 
 /** Linear maps keep the size of their input: 1 / sqrt(fan-in); residual branches share one unit over the depth. */
