@@ -15,8 +15,6 @@ const EMBEDDING_SCALE = 0.2;
 const HEAD_SCALE = 0.02;
 /** Last matrix of each residual branch. */
 const BRANCH_OUTPUT = /\.(attn\.proj|mlp\.fc2|self_attn\.o_proj|self_attn\.out_proj|mlp\.down_proj|layers\.\d+\.fc2)\.weight$/;
-/** Each filter starts blind to a patch's mean colour, which would drown the lines of a face in it. */
-const PATCH_EMBEDDING = "patch_embedding.weight";
 const NORM = /(norm\d?|mlp1\.0|audio_mlp\.0)\.weight$/;
 
 /** Fills `store` with every weight that `config` asks for. */

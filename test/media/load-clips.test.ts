@@ -117,7 +117,7 @@ test("a cache folder that cannot be written stops everything", async () => {
 
   const loading = loadClips({ sources, spec: SPEC, modalities: MODALITIES, workers: 2, cacheFolder: join(folder, "cache") });
 
-  await expect(loading).rejects.toThrow(/^SystemError .*: a parent of this path is a file, not a folder/);
+  await expect(loading).rejects.toThrow(/^SystemError .*: this path, or a parent of it, is a file, not a folder/);
 });
 
 test("cancelling stops with the reason of the signal", async () => {
