@@ -11,7 +11,7 @@ export const BACKENDS = ["auto", "onnxruntime", "tensorflow", "webgpu", "cpu"] a
 
 const positiveInteger = z.number().int().positive();
 const fraction = z.number().min(0).max(1);
-/** Like a fraction, but 1 would divide by zero (bias correction, inverted dropout). */
+/** Like a fraction, but 1 would divide by zero (bias correction). */
 const share = z.number().min(0).lt(1);
 
 /** `high`, `low` or a number: the probability that a unit (clip, conversation) brings this task in one epoch. */
@@ -40,7 +40,6 @@ const modelSchema = z.strictObject({
 export const loraSchema = z.strictObject({
   rank: positiveInteger.default(8),
   alpha: z.number().positive().default(32).describe("scale is alpha / rank"),
-  dropout: share.default(0),
   targets: z
     .union([z.string(), z.array(z.string()).min(1)])
     .describe("regular expression over full module names, or a list of module name endings, e.g. [q_proj, v_proj]"),

@@ -59,7 +59,7 @@ test("stopping after every single step and going on gives, byte for byte, the ch
 });
 
 test("the plan's numbers are those of the training that follows", { timeout: TIMEOUT_MS }, async () => {
-  const config = withStage(toyRunConfig(place.folder), "explain", { lora: { rank: 2, alpha: 4, dropout: 0, targets: "language_model\\..*\\.[qv]_proj" }, trainable: [{ match: "lora_", learningRate: 1e-2 }] });
+  const config = withStage(toyRunConfig(place.folder), "explain", { lora: { rank: 2, alpha: 4, targets: "language_model\\..*\\.[qv]_proj" }, trainable: [{ match: "lora_", learningRate: 1e-2 }] });
   const { stages } = await planRun({ config, stages: ["see", "explain"], signal: new AbortController().signal });
   const runDir = join(place.folder, "planned");
 
