@@ -21,7 +21,6 @@ export function dropsByReason(unreadable: readonly Sample[]): Readonly<Record<st
 
 export interface ClipLoading {
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   /** Absent: every clip is decoded again. */
   readonly cacheFolder?: string | undefined;
 }

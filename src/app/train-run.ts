@@ -19,7 +19,6 @@ export interface TrainOptions {
   readonly runDir: string;
   readonly resume: boolean;
   readonly signal: AbortSignal;
-  readonly onProgress?: (text: string) => void;
 }
 
 /** Trains the stages in order; every event is also appended to the run's events.jsonl. */
@@ -55,7 +54,6 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const loaded = await loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), {
     signal,
     cacheFolder: clipCacheFolder(config, runDir),
-    onProgress: ({ done, total }) => options.onProgress?.(`decoding clips ${done}/${total}`),
   });
   for (const [reason, count] of Object.entries(dropsByReason(loaded.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
   for (const stage of stages) {

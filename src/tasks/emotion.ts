@@ -1,11 +1,10 @@
 /** @file ERC, emotion recognition in conversation (the paper's MER): which of seven emotions does the clip show? */
 import { EMOTIONS } from "../data/record.ts";
 import type { Emotion } from "../data/record.ts";
-import { answerByRule, mostFrequent } from "../eval/baselines.ts";
 import { accuracy } from "../eval/metrics/accuracy.ts";
 import { confusionMatrix } from "../eval/metrics/confusion.ts";
 import { classScores, macroF1, weightedF1 } from "../eval/metrics/f1.ts";
-import { parseLabel, renderLabel } from "./label-answer.ts";
+import { canonicalLabel, majorityBaseline, parseLabel, renderLabel } from "./label-answer.ts";
 import { countUnparsed, parseRows } from "./parsed-rows.ts";
 import { clipSample } from "./prompt.ts";
 import type { ScoredRow, Scores, Task } from "./task.ts";
@@ -29,17 +28,11 @@ export const emotion: Task = {
       return [clipSample({ task: "erc", record, utterance, identifier: IDENTIFIER, instruction, target: renderLabel(utterance.emotion) })];
     }),
 
-  parse: (response) => {
-    const label = parseEmotion(response);
-    return label === undefined ? undefined : renderLabel(label);
-  },
+  parse: (response) => canonicalLabel(response, EMOTIONS),
 
   score,
 
-  baselines: ({ train, test }) => {
-    const majority = mostFrequent(train.map(({ target }) => target));
-    return majority === undefined ? {} : { majority: score(answerByRule(test, () => majority)) };
-  },
+  baselines: (samples) => majorityBaseline(samples, score),
 };
 
 function score(rows: readonly ScoredRow[]): Scores {

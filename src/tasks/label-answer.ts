@@ -1,4 +1,6 @@
 /** @file Answers that are one word of a closed set: `Positive.`, `Anger.` */
+import { answerByRule, mostFrequent } from "../eval/baselines.ts";
+import type { Sample, ScoredRow, Scores } from "./task.ts";
 
 /** The paper's form of a label: capitalised, with a full stop. */
 export function renderLabel(label: string): string {
@@ -9,4 +11,16 @@ export function renderLabel(label: string): string {
 export function parseLabel<L extends string>(response: string, labels: readonly L[]): L | undefined {
   const word = response.trim().replace(/\.$/, "").toLowerCase();
   return labels.find((label) => label === word);
+}
+
+/** The paper's form of the label that a response states; undefined when it states none. */
+export function canonicalLabel(response: string, labels: readonly string[]): string | undefined {
+  const label = parseLabel(response, labels);
+  return label === undefined ? undefined : renderLabel(label);
+}
+
+/** The score of answering the training split's most frequent label to everything; nothing without training samples. */
+export function majorityBaseline({ train, test }: { readonly train: readonly Sample[]; readonly test: readonly Sample[] }, score: (rows: readonly ScoredRow[]) => Scores): Readonly<Record<string, Scores>> {
+  const majority = mostFrequent(train.map(({ target }) => target));
+  return majority === undefined ? {} : { majority: score(answerByRule(test, () => majority)) };
 }

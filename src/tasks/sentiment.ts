@@ -1,8 +1,7 @@
 /** @file MSA, multimodal sentiment analysis: is the person positive or negative? */
-import { answerByRule, mostFrequent } from "../eval/baselines.ts";
 import { accuracy } from "../eval/metrics/accuracy.ts";
 import { classScores, macroF1, weightedF1 } from "../eval/metrics/f1.ts";
-import { parseLabel, renderLabel } from "./label-answer.ts";
+import { canonicalLabel, majorityBaseline, parseLabel, renderLabel } from "./label-answer.ts";
 import { countUnparsed, parseRows } from "./parsed-rows.ts";
 import { clipSample } from "./prompt.ts";
 import type { ScoredRow, Scores, Task } from "./task.ts";
@@ -30,17 +29,11 @@ export const sentiment: Task = {
       return [clipSample({ task: "msa", record, utterance, identifier: IDENTIFIER, instruction, target: renderLabel(polarity) })];
     }),
 
-  parse: (response) => {
-    const label = parseSentiment(response);
-    return label === undefined ? undefined : renderLabel(label);
-  },
+  parse: (response) => canonicalLabel(response, LABELS),
 
   score,
 
-  baselines: ({ train, test }) => {
-    const majority = mostFrequent(train.map(({ target }) => target));
-    return majority === undefined ? {} : { majority: score(answerByRule(test, () => majority)) };
-  },
+  baselines: (samples) => majorityBaseline(samples, score),
 };
 
 /** Accuracy, the recall of each class (the figures that the paper's script prints), weighted and macro F1. */
