@@ -1,0 +1,53 @@
+/** @file train-128, train-512, train-2048: a LoRA step on a frozen decoder of Qwen2-0.5B's size, one sample in one row. */
+import { scheduleStage, type StageSchedule } from "../../../src/curriculum/schedule.ts";
+import { addLora } from "../../../src/model/lora.ts";
+import { selectBackend } from "../../../src/backend/select.ts";
+import { rng } from "../../../src/core/rng.ts";
+import { type EncodedSegment, IGNORE_INDEX } from "../../../src/text/encoded-sample.ts";
+import { trainableParameters } from "../../../src/train/trainable.ts";
+import { BACKEND } from "../backend.ts";
+import type { BenchCase } from "../bench-case.ts";
+import { loraStepFlops } from "../flops.ts";
+import type { Repetition } from "../measure.ts";
+import { cheapWeights } from "./cheap-weights.ts";
+import { INTERNVL2_1B } from "./internvl2-1b.ts";
+import { firstBatch, sameStepAgain, tokenCounts, trainSteps, trainTask } from "./train-steps.ts";
+
+const RANK = 8;
+/** Length of an answer; only these positions reach the vocabulary. */
+const SUPERVISED = 32;
+const NO_MEDIA = { videoTokens: 0, audioTokens: 0 };
+
+/** The step over one row of `tokens` tokens, the last 32 of them an answer. */
+export function loraStep(tokens: number): BenchCase {
+  const schedule = oneSampleSchedule(tokens);
+  const batch = firstBatch(schedule, NO_MEDIA);
+  return {
+    tokens,
+    flops: loraStepFlops(INTERNVL2_1B.llm_config, tokenCounts(batch), RANK),
+    peer: trainTask(INTERNVL2_1B, batch, { rank: RANK, framesPerClip: 0 }),
+    prepare: () => prepare(schedule),
+  };
+}
+
+async function prepare(schedule: StageSchedule): Promise<Repetition> {
+  await selectBackend(BACKEND);
+  const params = cheapWeights(INTERNVL2_1B, "language_model.");
+  addLora(params, { rank: RANK, alpha: 4 * RANK, targets: "language_model\\..*_proj" }, 1);
+  const learningRates = trainableParameters([{ match: "lora_", learningRate: 1e-4 }], params.names(), "bench");
+  return trainSteps({ params, config: INTERNVL2_1B, schedule, featureRows: NO_MEDIA, media: () => ({}), learningRates });
+}
+
+function oneSampleSchedule(tokens: number): StageSchedule {
+  const draw = rng(1, "bench", tokens);
+  const ids = Int32Array.from({ length: tokens }, () => draw.integer(INTERNVL2_1B.llm_config.vocab_size));
+  const prefix = segment(ids.subarray(0, tokens - SUPERVISED), "prompt");
+  const branch = segment(ids.subarray(tokens - SUPERVISED), "answer");
+  const sample = { id: "bench", task: "eri", unit: "bench", prefixKey: "bench", prefix, branch, supervisedTokens: SUPERVISED } as const;
+  const budget = { epochs: 1, rowTokens: tokens, rowsPerBatch: 1, accumulation: 1 };
+  return sameStepAgain(scheduleStage({ stage: "bench", seed: 1, samples: [sample], mixture: { eri: 1 }, budget }));
+}
+
+function segment(inputIds: Int32Array, kind: "prompt" | "answer"): EncodedSegment {
+  return { inputIds, labels: kind === "answer" ? inputIds.slice() : new Int32Array(inputIds.length).fill(IGNORE_INDEX), slots: [] };
+}

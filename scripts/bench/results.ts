@@ -1,0 +1,55 @@
+/** @file Results of a benchmark, and what follows from the raw times. */
+import type { BenchCase } from "./bench-case.ts";
+import type { CaseName } from "./case-names.ts";
+import { median } from "./measure.ts";
+import type { MeasuredRun } from "./runs.ts";
+
+/** The object that --json prints. */
+export interface BenchResult {
+  readonly gemmPeakGflops: number;
+  readonly cases: readonly CaseResult[];
+}
+
+/** Null where there is no measurement. */
+export interface CaseResult {
+  readonly name: CaseName;
+  readonly tokens: number;
+  readonly ms: number | null;
+  readonly gflops: number | null;
+  readonly shareOfPeak: number | null;
+  readonly peakMemoryMb: number | null;
+  readonly peerMs: number | null;
+  /** peerMs / ms: above 1 we are faster. */
+  readonly ratio: number | null;
+}
+
+export interface CaseRuns {
+  readonly ours: readonly MeasuredRun[];
+  readonly peer: readonly MeasuredRun[];
+}
+
+/** Medians over all repetitions of all runs. */
+export function caseResult(name: CaseName, { tokens, flops }: Pick<BenchCase, "tokens" | "flops">, { ours, peer }: CaseRuns, gemmPeakGflops: number): CaseResult {
+  const ms = medianTime(ours);
+  const peerMs = medianTime(peer);
+  const gflops = ms === null ? null : flops / ms / 1e6;
+  return {
+    name,
+    tokens,
+    ms: rounded(ms),
+    gflops: rounded(gflops),
+    shareOfPeak: gflops === null ? null : rounded(gflops / gemmPeakGflops),
+    peakMemoryMb: ours.length === 0 ? null : Math.round(Math.max(...ours.map(({ peakMemoryMb }) => peakMemoryMb))),
+    peerMs: rounded(peerMs),
+    ratio: ms === null || peerMs === null ? null : rounded(peerMs / ms),
+  };
+}
+
+function medianTime(runs: readonly MeasuredRun[]): number | null {
+  return runs.length === 0 ? null : median(runs.flatMap(({ times }) => times));
+}
+
+/** Four significant digits are more than timing gives. */
+export function rounded(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(4));
+}
