@@ -4,7 +4,7 @@ import { UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
 import { TASKS } from "../tasks/index.ts";
 import type { Sample, ScoredRow, Scores, TaskName } from "../tasks/task.ts";
-import { sum } from "./metrics/ratio.ts";
+import { sum } from "../metrics/ratio.ts";
 
 /** Content of `<task>.scores.json`. */
 export interface ScoresFile extends Scores {

@@ -1,7 +1,7 @@
 /** @file The answer of cause-pair extraction: `3_surprise,1;3_surprise,2`, or `None.` */
 import { EMOTIONS } from "../data/record.ts";
 import type { Emotion } from "../data/record.ts";
-import type { EmotionPair } from "../eval/metrics/pairs.ts";
+import type { EmotionPair } from "../metrics/pairs.ts";
 
 /** An emotion without a cause. The paper's file has an empty answer there, which would leave nothing to learn from but the end token. */
 const NO_CAUSE = "None.";

@@ -1,9 +1,9 @@
 /** @file ERI, emotion reason inference: a short text from cues to the emotion. */
-import { answerByRule, mostFrequent } from "../eval/baselines.ts";
-import { accuracy } from "../eval/metrics/accuracy.ts";
-import { bleu4 } from "../eval/metrics/bleu.ts";
-import { ratio } from "../eval/metrics/ratio.ts";
-import { rougeL } from "../eval/metrics/rouge-l.ts";
+import { answerByRule, mostFrequent } from "./rules.ts";
+import { accuracy } from "../metrics/accuracy.ts";
+import { bleu4 } from "../metrics/bleu.ts";
+import { ratio } from "../metrics/ratio.ts";
+import { rougeL } from "../metrics/rouge-l.ts";
 import { emotionNamed } from "./emotion-words.ts";
 import { countUnparsed, parseRows } from "./parsed-rows.ts";
 import { clipSample } from "./prompt.ts";

@@ -1,9 +1,9 @@
 /** @file ERC, emotion recognition in conversation (the paper's MER): which of seven emotions does the clip show? */
 import { EMOTIONS } from "../data/record.ts";
 import type { Emotion } from "../data/record.ts";
-import { accuracy } from "../eval/metrics/accuracy.ts";
-import { confusionMatrix } from "../eval/metrics/confusion.ts";
-import { classScores, macroF1, weightedF1 } from "../eval/metrics/f1.ts";
+import { accuracy } from "../metrics/accuracy.ts";
+import { confusionMatrix } from "../metrics/confusion.ts";
+import { classScores, macroF1, weightedF1 } from "../metrics/f1.ts";
 import { canonicalLabel, majorityBaseline, parseLabel, renderLabel } from "./label-answer.ts";
 import { countUnparsed, parseRows } from "./parsed-rows.ts";
 import { clipSample } from "./prompt.ts";

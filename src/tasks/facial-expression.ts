@@ -2,8 +2,8 @@
 import { UserError } from "../core/errors.ts";
 import { phrasesOf, unitOf } from "../data/action-units.ts";
 import type { EmtRecord, Utterance } from "../data/record.ts";
-import { answerByRule, byFrequency, mostFrequent } from "../eval/baselines.ts";
-import { setScores } from "../eval/metrics/set-f1.ts";
+import { answerByRule, byFrequency, mostFrequent } from "./rules.ts";
+import { setScores } from "../metrics/set-f1.ts";
 import { countUnparsed, parseRows } from "./parsed-rows.ts";
 import { clipSample } from "./prompt.ts";
 import type { Sample, ScoredRow, Scores, Task } from "./task.ts";

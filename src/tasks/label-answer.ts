@@ -1,5 +1,5 @@
 /** @file Answers that are one word of a closed set: `Positive.`, `Anger.` */
-import { answerByRule, mostFrequent } from "../eval/baselines.ts";
+import { answerByRule, mostFrequent } from "./rules.ts";
 import type { Sample, ScoredRow, Scores } from "./task.ts";
 
 /** The paper's form of a label: capitalised, with a full stop. */

@@ -1,6 +1,6 @@
 /** @file MSA, multimodal sentiment analysis: is the person positive or negative? */
-import { accuracy } from "../eval/metrics/accuracy.ts";
-import { classScores, macroF1, weightedF1 } from "../eval/metrics/f1.ts";
+import { accuracy } from "../metrics/accuracy.ts";
+import { classScores, macroF1, weightedF1 } from "../metrics/f1.ts";
 import { canonicalLabel, majorityBaseline, parseLabel, renderLabel } from "./label-answer.ts";
 import { countUnparsed, parseRows } from "./parsed-rows.ts";
 import { clipSample } from "./prompt.ts";

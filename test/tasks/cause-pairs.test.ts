@@ -4,7 +4,7 @@ import { EMOTIONS } from "../../src/data/record.ts";
 import type { EmtRecord } from "../../src/data/record.ts";
 import { causePairs } from "../../src/tasks/cause-pairs.ts";
 import { emotion } from "../../src/tasks/emotion.ts";
-import { vectorTest } from "../eval/official-vectors.ts";
+import { vectorTest } from "../metrics/official-vectors.ts";
 import { conversation, renderPrompt, rows } from "./support.ts";
 
 test("the cause prompt is the paper's with what targets share first", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { emotion } from "../../src/tasks/emotion.ts";
-import { parseExpected, vectorTest } from "../eval/official-vectors.ts";
+import { parseExpected, vectorTest } from "../metrics/official-vectors.ts";
 import { recordOf, renderPrompt, rows, sampleWith, utterance } from "./support.ts";
 
 test("the emotion prompt is the paper's", () => {

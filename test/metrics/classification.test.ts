@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { accuracy } from "../../../src/eval/metrics/accuracy.ts";
-import { confusionMatrix } from "../../../src/eval/metrics/confusion.ts";
-import { classScores, macroF1, weightedF1 } from "../../../src/eval/metrics/f1.ts";
-import { parseExpected, vectorTest } from "../official-vectors.ts";
+import { accuracy } from "../../src/metrics/accuracy.ts";
+import { confusionMatrix } from "../../src/metrics/confusion.ts";
+import { classScores, macroF1, weightedF1 } from "../../src/metrics/f1.ts";
+import { parseExpected, vectorTest } from "./official-vectors.ts";
 
 const labels = ["joy", "anger", "fear"] as const;
 type Label = (typeof labels)[number];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { bleu4 } from "../../../src/eval/metrics/bleu.ts";
-import { rougeL } from "../../../src/eval/metrics/rouge-l.ts";
+import { bleu4 } from "../../src/metrics/bleu.ts";
+import { rougeL } from "../../src/metrics/rouge-l.ts";
 
 const rows = [
   { reference: "the cat sat on the mat", response: "the cat is on the mat" },

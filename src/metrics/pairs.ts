@@ -1,6 +1,6 @@
 /** @file Emotion-cause pair scores with the counting of SemEval-2024 task 3 (ECAC), subtask 2. */
-import { EMOTIONS } from "../../data/record.ts";
-import type { Emotion } from "../../data/record.ts";
+import { EMOTIONS } from "../data/record.ts";
+import type { Emotion } from "../data/record.ts";
 import type { ClassScore } from "./f1.ts";
 import { ratio, sum } from "./ratio.ts";
 

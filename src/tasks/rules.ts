@@ -1,5 +1,5 @@
 /** @file Rules without a model: what a score has to beat. */
-import type { Sample, ScoredRow } from "../tasks/task.ts";
+import type { Sample, ScoredRow } from "./task.ts";
 
 /** What a rule would have answered to each sample, in the shape of predictions. */
 export function answerByRule(samples: readonly Sample[], rule: (sample: Sample) => string): readonly ScoredRow[] {

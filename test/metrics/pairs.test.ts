@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { EMOTIONS } from "../../../src/data/record.ts";
-import type { Emotion } from "../../../src/data/record.ts";
-import { pairScores } from "../../../src/eval/metrics/pairs.ts";
-import type { EmotionPair, PairScores } from "../../../src/eval/metrics/pairs.ts";
-import { parseExpected, vectorTest } from "../official-vectors.ts";
+import { EMOTIONS } from "../../src/data/record.ts";
+import type { Emotion } from "../../src/data/record.ts";
+import { pairScores } from "../../src/metrics/pairs.ts";
+import type { EmotionPair, PairScores } from "../../src/metrics/pairs.ts";
+import { parseExpected, vectorTest } from "./official-vectors.ts";
 
 function pair(emotionUtterance: number, emotion: Emotion, causeUtterance: number): EmotionPair {
   return { emotionUtterance, emotion, causeUtterance };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { setScores } from "../../../src/eval/metrics/set-f1.ts";
+import { setScores } from "../../src/metrics/set-f1.ts";
 
 const rows = [
   { gold: ["AU01", "AU02"], predicted: ["AU02", "AU01"] },
