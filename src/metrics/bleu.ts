@@ -1,4 +1,6 @@
 /** @file BLEU-4 of a corpus. */
+import { addCounts } from "./counts.ts";
+import type { Counts } from "./counts.ts";
 import { mean, ratio, sum } from "./ratio.ts";
 import { wordsOf } from "./text-row.ts";
 import type { TextRow } from "./text-row.ts";
@@ -13,12 +15,30 @@ const ORDERS = [1, 2, 3, 4] as const;
  * @see Papineni et al. 2002; numbers checked against sacreBLEU with tokenize="none".
  */
 export function bleu4(rows: readonly TextRow[]): number {
-  const pairs = rows.map(({ reference, response }) => ({ reference: wordsOf(reference), response: wordsOf(response) }));
-  const matches = ORDERS.map((order) => sum(pairs.map(({ reference, response }) => commonNgrams(reference, response, order))));
-  const totals = ORDERS.map((order) => sum(pairs.map(({ response }) => Math.max(0, response.length - order + 1))));
+  return bleuOf(addCounts(rows.map(countBleu)));
+}
+
+/** Matches and n-grams of the response for each order, then its words and the reference's. */
+export function countBleu({ reference, response }: TextRow): Counts {
+  const wanted = wordsOf(reference);
+  const written = wordsOf(response);
+  return Float64Array.from([
+    ...ORDERS.map((order) => commonNgrams(wanted, written, order)),
+    ...ORDERS.map((order) => Math.max(0, written.length - order + 1)),
+    written.length,
+    wanted.length,
+  ]);
+}
+
+/** BLEU-4 of added counts. */
+export function bleuOf(counts: Counts): number {
+  const matches = ORDERS.map((_, i) => counts[i] ?? 0);
+  const totals = ORDERS.map((_, i) => counts[ORDERS.length + i] ?? 0);
+  const [written = 0, wanted = 0] = counts.subarray(2 * ORDERS.length);
   if (matches[0] === 0 || totals.includes(0)) return 0;
   const logPrecisions = smooth(matches).map((count, i) => Math.log(ratio(count, totals[i] ?? 0)));
-  return brevityPenalty(pairs) * Math.exp(mean(logPrecisions));
+  const brevityPenalty = written >= wanted ? 1 : Math.exp(1 - wanted / written);
+  return brevityPenalty * Math.exp(mean(logPrecisions));
 }
 
 /** Clipped matches: an n-gram of the response counts at most as often as the reference has it. */
@@ -43,10 +63,4 @@ function smooth(matches: readonly number[]): readonly number[] {
     empty += 1;
     return 1 / 2 ** empty;
   });
-}
-
-function brevityPenalty(pairs: readonly { readonly reference: readonly string[]; readonly response: readonly string[] }[]): number {
-  const written = sum(pairs.map(({ response }) => response.length));
-  const wanted = sum(pairs.map(({ reference }) => reference.length));
-  return written >= wanted ? 1 : Math.exp(1 - wanted / written);
 }

@@ -1,6 +1,8 @@
 /** @file Emotion-cause pair scores with the counting of SemEval-2024 task 3 (ECAC), subtask 2. */
 import { EMOTIONS } from "../data/record.ts";
 import type { Emotion } from "../data/record.ts";
+import { addCounts } from "./counts.ts";
+import type { Counts } from "./counts.ts";
 import type { ClassScore } from "./f1.ts";
 import { ratio, sum } from "./ratio.ts";
 
@@ -33,7 +35,7 @@ export interface PairScores {
 const EPSILON = 1e-8;
 
 /** Neutral is no class: neutral pairs are ignored on both sides. */
-const PAIR_EMOTIONS: readonly Emotion[] = EMOTIONS.filter((emotion) => emotion !== "neutral");
+export const PAIR_EMOTIONS: readonly Emotion[] = EMOTIONS.filter((emotion) => emotion !== "neutral");
 
 /**
  * Official scores: a pair is right when both utterances and the emotion are; a pair named twice in a row counts once.
@@ -42,13 +44,30 @@ const PAIR_EMOTIONS: readonly Emotion[] = EMOTIONS.filter((emotion) => emotion !
  * @see NUSTM/SemEval-2024_ECAC, CodaLab/evaluation/evaluate.py, cal_prf_pair_emocate.
  */
 export function pairScores(rows: readonly PairRow[]): PairScores {
-  const sets = rows.map(({ gold, predicted }) => ({ gold: distinct(gold), predicted: distinct(predicted) }));
-  const counts = PAIR_EMOTIONS.map((emotion) => countsOf(emotion, sets));
-  const scores = counts.map(withEpsilon);
+  return pairScoresOf(addCounts(rows.map(countPairs)));
+}
+
+/** Right, gold and predicted pairs of each of the six emotions, three numbers each. */
+export function countPairs({ gold, predicted }: PairRow): Counts {
+  const goldKeys = distinct(gold);
+  const predictedKeys = distinct(predicted);
+  const counts = new Float64Array(3 * PAIR_EMOTIONS.length);
+  for (const [key, emotion] of predictedKeys) {
+    if (goldKeys.has(key)) increment(counts, emotion, HITS);
+    increment(counts, emotion, PREDICTED);
+  }
+  for (const emotion of goldKeys.values()) increment(counts, emotion, SUPPORT);
+  return counts;
+}
+
+/** The scores of added counts. */
+export function pairScoresOf(counts: Counts): PairScores {
+  const classes = PAIR_EMOTIONS.map((_, i) => ({ hits: counts[3 * i + HITS] ?? 0, support: counts[3 * i + SUPPORT] ?? 0, predicted: counts[3 * i + PREDICTED] ?? 0 }));
+  const scores = classes.map(withEpsilon);
   const micro = withEpsilon({
-    hits: sum(counts.map(({ hits }) => hits)),
-    support: sum(counts.map(({ support }) => support)),
-    predicted: sum(counts.map(({ predicted }) => predicted)),
+    hits: sum(classes.map(({ hits }) => hits)),
+    support: sum(classes.map(({ support }) => support)),
+    predicted: sum(classes.map(({ predicted }) => predicted)),
   });
   const weighted = (metric: "precision" | "recall" | "f1"): number =>
     ratio(sum(scores.map((score) => score.support * score[metric])), sum(scores.map(({ support }) => support)));
@@ -63,22 +82,17 @@ export function pairScores(rows: readonly PairRow[]): PairScores {
   };
 }
 
-interface Counts {
-  readonly hits: number;
-  readonly support: number;
-  readonly predicted: number;
+const HITS = 0;
+const SUPPORT = 1;
+const PREDICTED = 2;
+
+/** Neutral pairs have no place and are not counted. */
+function increment(counts: Counts, emotion: Emotion, which: number): void {
+  const index = PAIR_EMOTIONS.indexOf(emotion);
+  if (index >= 0) counts[3 * index + which] = (counts[3 * index + which] ?? 0) + 1;
 }
 
-function countsOf(emotion: Emotion, rows: readonly { readonly gold: ReadonlyMap<string, Emotion>; readonly predicted: ReadonlyMap<string, Emotion> }[]): Counts {
-  const ofEmotion = (pairs: ReadonlyMap<string, Emotion>): string[] => [...pairs].filter(([, name]) => name === emotion).map(([key]) => key);
-  return {
-    hits: sum(rows.map(({ gold, predicted }) => ofEmotion(predicted).filter((key) => gold.has(key)).length)),
-    support: sum(rows.map(({ gold }) => ofEmotion(gold).length)),
-    predicted: sum(rows.map(({ predicted }) => ofEmotion(predicted).length)),
-  };
-}
-
-function withEpsilon({ hits, support, predicted }: Counts): ClassScore {
+function withEpsilon({ hits, support, predicted }: { readonly hits: number; readonly support: number; readonly predicted: number }): ClassScore {
   const precision = hits / (predicted + EPSILON);
   const recall = hits / (support + EPSILON);
   return { precision, recall, f1: (2 * precision * recall) / (precision + recall + EPSILON), support, predicted };

@@ -13,7 +13,8 @@ export function rougeL(rows: readonly TextRow[]): number {
   return mean(rows.map(rougeLOfRow));
 }
 
-function rougeLOfRow({ reference, response }: TextRow): number {
+/** ROUGE-L F1 of one row. */
+export function rougeLOfRow({ reference, response }: TextRow): number {
   const gold = wordsOf(reference);
   const words = wordsOf(response);
   return ratio(2 * commonSubsequence(gold, words), gold.length + words.length);

@@ -1,7 +1,9 @@
 /** @file Set F1: how well a predicted set (of action units) meets the gold set. */
+import { scoreCounted } from "./counts.ts";
+import type { Counted, Counts } from "./counts.ts";
 import { scoreOf } from "./f1.ts";
 import type { ClassScore } from "./f1.ts";
-import { mean, sum } from "./ratio.ts";
+import { ratio, sum } from "./ratio.ts";
 
 export interface SetRow {
   readonly gold: readonly string[];
@@ -23,33 +25,43 @@ export interface SetScores {
 
 /** Micro and sample-mean F1 over sets; members named twice count once; every score of no rows is 0. */
 export function setScores(rows: readonly SetRow[]): SetScores {
-  const sets = rows.map(({ gold, predicted }) => ({ gold: new Set(gold), predicted: new Set(predicted) }));
-  const counts = sets.map(({ gold, predicted }) => ({ hits: [...predicted].filter((member) => gold.has(member)).length, support: gold.size, predicted: predicted.size }));
-  const micro = scoreOf({
-    hits: sum(counts.map(({ hits }) => hits)),
-    support: sum(counts.map(({ support }) => support)),
-    predicted: sum(counts.map(({ predicted }) => predicted)),
-  });
+  return scoreCounted(countSets(rows));
+}
+
+/** Rows, their summed F1, exact matches, then hits, gold and predicted count of every member that occurs. */
+export function countSets(rows: readonly SetRow[]): Counted<SetScores> {
+  const members = [...new Set(rows.flatMap(({ gold, predicted }) => [...gold, ...predicted]))].sort();
   return {
-    precision: micro.precision,
-    recall: micro.recall,
-    f1: micro.f1,
-    sampleF1: mean(counts.map((count) => scoreOf(count).f1)),
-    exactMatch: mean(counts.map(({ hits, support, predicted }) => (hits === support && hits === predicted ? 1 : 0))),
-    perClass: memberScores(sets),
+    rows: rows.map(({ gold, predicted }) => {
+      const goldSet = new Set(gold);
+      const predictedSet = new Set(predicted);
+      const hits = [...predictedSet].filter((member) => goldSet.has(member)).length;
+      const score = scoreOf({ hits, support: goldSet.size, predicted: predictedSet.size });
+      const counts = members.flatMap((member) => {
+        const isGold = goldSet.has(member);
+        const isPredicted = predictedSet.has(member);
+        return [Number(isGold && isPredicted), Number(isGold), Number(isPredicted)];
+      });
+      return Float64Array.from([1, score.f1, Number(hits === goldSet.size && hits === predictedSet.size), ...counts]);
+    }),
+    scoresOf: (counts) => setScoresOf(members, counts),
   };
 }
 
-function memberScores(sets: readonly { readonly gold: ReadonlySet<string>; readonly predicted: ReadonlySet<string> }[]): Readonly<Record<string, ClassScore>> {
-  const members = [...new Set(sets.flatMap(({ gold, predicted }) => [...gold, ...predicted]))].sort();
-  return Object.fromEntries(
-    members.map((member) => [
-      member,
-      scoreOf({
-        hits: sets.filter(({ gold, predicted }) => gold.has(member) && predicted.has(member)).length,
-        support: sets.filter(({ gold }) => gold.has(member)).length,
-        predicted: sets.filter(({ predicted }) => predicted.has(member)).length,
-      }),
-    ]),
-  );
+function setScoresOf(members: readonly string[], counts: Counts): SetScores {
+  const [n = 0, f1Sum = 0, exact = 0] = counts;
+  const classes = members.map((_, i) => ({ hits: counts[3 * i + 3] ?? 0, support: counts[3 * i + 4] ?? 0, predicted: counts[3 * i + 5] ?? 0 }));
+  const { precision, recall, f1 } = scoreOf({
+    hits: sum(classes.map(({ hits }) => hits)),
+    support: sum(classes.map(({ support }) => support)),
+    predicted: sum(classes.map(({ predicted }) => predicted)),
+  });
+  return {
+    precision,
+    recall,
+    f1,
+    sampleF1: ratio(f1Sum, n),
+    exactMatch: ratio(exact, n),
+    perClass: Object.fromEntries(members.flatMap((member, i) => (classes[i] === undefined ? [] : [[member, scoreOf(classes[i])]]))),
+  };
 }

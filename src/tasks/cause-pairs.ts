@@ -3,11 +3,13 @@ import { invariant, UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
 import { EMOTIONS } from "../data/record.ts";
 import type { Emotion, EmtRecord, Utterance } from "../data/record.ts";
-import { answerByRule } from "./rules.ts";
-import { pairScores } from "../metrics/pairs.ts";
+import { scoreCounted } from "../metrics/counts.ts";
+import type { Counted } from "../metrics/counts.ts";
+import { countPairs, pairScoresOf } from "../metrics/pairs.ts";
 import { parsePairs, renderPairs } from "./cause-answer.ts";
-import { countUnparsed, parseRows } from "./parsed-rows.ts";
+import { parseRows, withFailures } from "./parsed-rows.ts";
 import { clipParts, sampleId, text } from "./prompt.ts";
+import { answerByRule } from "./rules.ts";
 import type { Part, Sample, ScoredRow, Scores, Task } from "./task.ts";
 
 /** The released test file has no identifier for this task; this one is ours. */
@@ -26,6 +28,7 @@ export const causePairs: Task = {
     const pairs = parsePairs(response);
     return pairs === undefined ? undefined : renderPairs(pairs);
   },
+  count,
   score,
   baselines: ({ test }) => ({
     targetItself: score(answerByRule(test, (sample) => answerOffsets(sample, [0]))),
@@ -87,10 +90,19 @@ function lineParts({ emotion, speaker, text: transcript }: Utterance, number: nu
   return [text(`${number}_${emotion}. ${speaker === undefined ? "" : `${speaker}: `}`), { kind: "transcript", text: transcript }];
 }
 
-function score(rows: readonly ScoredRow[]): Scores {
+function count(rows: readonly ScoredRow[]): Counted<Scores> {
   const parsed = parseRows(rows, parsePairs);
-  const { perClass, ...metrics } = pairScores(parsed.map(({ gold, predicted }) => ({ gold, predicted: predicted ?? [] })));
-  return { metrics: { ...metrics }, perClass, parseFailures: countUnparsed(parsed) };
+  return withFailures(parsed, {
+    rows: parsed.map(({ gold, predicted }) => countPairs({ gold, predicted: predicted ?? [] })),
+    scoresOf: (sum) => {
+      const { perClass, ...metrics } = pairScoresOf(sum);
+      return { metrics: { ...metrics }, perClass };
+    },
+  });
+}
+
+function score(rows: readonly ScoredRow[]): Scores {
+  return scoreCounted(count(rows));
 }
 
 /** The answer that names the turns at these distances from the target, as far as they exist. */

@@ -1,12 +1,14 @@
 /** @file ERI, emotion reason inference: a short text from cues to the emotion. */
-import { answerByRule, mostFrequent } from "./rules.ts";
-import { accuracy } from "../metrics/accuracy.ts";
-import { bleu4 } from "../metrics/bleu.ts";
+import { bleuOf, countBleu } from "../metrics/bleu.ts";
+import { scoreCounted } from "../metrics/counts.ts";
+import type { Counted, Counts } from "../metrics/counts.ts";
 import { ratio } from "../metrics/ratio.ts";
-import { rougeL } from "../metrics/rouge-l.ts";
+import { rougeLOfRow } from "../metrics/rouge-l.ts";
+import type { TextRow } from "../metrics/text-row.ts";
 import { emotionNamed } from "./emotion-words.ts";
-import { countUnparsed, parseRows } from "./parsed-rows.ts";
+import { parseRows, withFailures } from "./parsed-rows.ts";
 import { clipSample } from "./prompt.ts";
+import { answerByRule, mostFrequent } from "./rules.ts";
 import type { ScoredRow, Scores, Task } from "./task.ts";
 
 const IDENTIFIER = "<reason>";
@@ -28,6 +30,7 @@ export const emotionReason: Task = {
     }),
 
   parse: parseReason,
+  count,
   score,
 
   baselines: ({ train, test }) => {
@@ -36,25 +39,24 @@ export const emotionReason: Task = {
   },
 };
 
-function score(rows: readonly ScoredRow[]): Scores {
+function count(rows: readonly ScoredRow[]): Counted<Scores> {
   const parsed = parseRows(rows, parseReason);
-  const texts = parsed.map(({ gold, predicted }) => ({ reference: gold, response: predicted ?? "" }));
-  const naming = texts.flatMap(({ reference, response }) => {
-    const gold = emotionNamed(reference);
-    return gold === undefined ? [] : [{ gold, predicted: emotionNamed(response) }];
-  });
-  return {
-    metrics: {
-      emotionAccuracy: accuracy(
-        naming.map(({ gold }) => gold),
-        naming.map(({ predicted }) => predicted),
-      ),
-      rougeL: rougeL(texts),
-      bleu4: bleu4(texts),
-      namingReferences: ratio(naming.length, texts.length),
-    },
-    parseFailures: countUnparsed(parsed),
-  };
+  return withFailures(parsed, { rows: parsed.map(({ gold, predicted }) => countReason({ reference: gold, response: predicted ?? "" })), scoresOf });
+}
+
+function score(rows: readonly ScoredRow[]): Scores {
+  return scoreCounted(count(rows));
+}
+
+/** One row, whether its reference names an emotion, whether the response names the same, ROUGE-L, and what BLEU counts. */
+function countReason(row: TextRow): Counts {
+  const gold = emotionNamed(row.reference);
+  return Float64Array.from([1, Number(gold !== undefined), Number(gold !== undefined && emotionNamed(row.response) === gold), rougeLOfRow(row), ...countBleu(row)]);
+}
+
+function scoresOf(counts: Counts): Omit<Scores, "parseFailures"> {
+  const [n = 0, naming = 0, right = 0, rouge = 0] = counts;
+  return { metrics: { emotionAccuracy: ratio(right, naming), rougeL: ratio(rouge, n), bleu4: bleuOf(counts.subarray(4)), namingReferences: ratio(naming, n) } };
 }
 
 /** Any text but none. */

@@ -1,11 +1,10 @@
 /** @file ERC, emotion recognition in conversation (the paper's MER): which of seven emotions does the clip show? */
 import { EMOTIONS } from "../data/record.ts";
-import type { Emotion } from "../data/record.ts";
-import { accuracy } from "../metrics/accuracy.ts";
-import { confusionMatrix } from "../metrics/confusion.ts";
-import { classScores, macroF1, weightedF1 } from "../metrics/f1.ts";
-import { canonicalLabel, majorityBaseline, parseLabel, renderLabel } from "./label-answer.ts";
-import { countUnparsed, parseRows } from "./parsed-rows.ts";
+import { confusionOf } from "../metrics/confusion.ts";
+import { scoreCounted } from "../metrics/counts.ts";
+import type { Counted, Counts } from "../metrics/counts.ts";
+import { accuracyOf, classScoresOf, macroF1, weightedF1 } from "../metrics/f1.ts";
+import { canonicalLabel, countLabels, majorityBaseline, renderLabel } from "./label-answer.ts";
 import { clipSample } from "./prompt.ts";
 import type { ScoredRow, Scores, Task } from "./task.ts";
 
@@ -30,27 +29,25 @@ export const emotion: Task = {
 
   parse: (response) => canonicalLabel(response, EMOTIONS),
 
+  count,
   score,
 
   baselines: (samples) => majorityBaseline(samples, score),
 };
 
-function score(rows: readonly ScoredRow[]): Scores {
-  const parsed = parseRows(rows, parseEmotion);
-  const labelling = { labels: EMOTIONS, gold: parsed.map((row) => row.gold), predicted: parsed.map((row) => row.predicted) };
-  const perClass = classScores<Emotion>(labelling);
-  return {
-    metrics: {
-      accuracy: accuracy(labelling.gold, labelling.predicted),
-      weightedF1: weightedF1(perClass),
-      macroF1: macroF1(perClass),
-    },
-    perClass,
-    confusion: confusionMatrix<Emotion>(labelling),
-    parseFailures: countUnparsed(parsed),
-  };
+function count(rows: readonly ScoredRow[]): Counted<Scores> {
+  return countLabels(rows, { labels: EMOTIONS, scoresOf });
 }
 
-function parseEmotion(response: string): Emotion | undefined {
-  return parseLabel(response, EMOTIONS);
+function score(rows: readonly ScoredRow[]): Scores {
+  return scoreCounted(count(rows));
+}
+
+function scoresOf(cells: Counts): Omit<Scores, "parseFailures"> {
+  const perClass = classScoresOf(EMOTIONS, cells);
+  return {
+    metrics: { accuracy: accuracyOf(EMOTIONS, cells), weightedF1: weightedF1(perClass), macroF1: macroF1(perClass) },
+    perClass,
+    confusion: confusionOf(EMOTIONS, cells),
+  };
 }

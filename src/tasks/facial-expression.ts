@@ -2,10 +2,12 @@
 import { UserError } from "../core/errors.ts";
 import { phrasesOf, unitOf } from "../data/action-units.ts";
 import type { EmtRecord, Utterance } from "../data/record.ts";
-import { answerByRule, byFrequency, mostFrequent } from "./rules.ts";
-import { setScores } from "../metrics/set-f1.ts";
-import { countUnparsed, parseRows } from "./parsed-rows.ts";
+import { scoreCounted } from "../metrics/counts.ts";
+import type { Counted } from "../metrics/counts.ts";
+import { countSets } from "../metrics/set-f1.ts";
+import { parseRows, withFailures } from "./parsed-rows.ts";
 import { clipSample } from "./prompt.ts";
+import { answerByRule, byFrequency, mostFrequent } from "./rules.ts";
 import type { Sample, ScoredRow, Scores, Task } from "./task.ts";
 
 /** The paper's identifier for this task is unknown; this one is ours. */
@@ -31,6 +33,7 @@ export const facialExpression: Task = {
 
   parse: (response) => parseUnits(response)?.join("; "),
 
+  count,
   score,
 
   baselines: ({ train, test }) => {
@@ -44,10 +47,20 @@ export const facialExpression: Task = {
   },
 };
 
-function score(rows: readonly ScoredRow[]): Scores {
+function count(rows: readonly ScoredRow[]): Counted<Scores> {
   const parsed = parseRows(rows, parseUnits);
-  const { perClass, ...metrics } = setScores(parsed.map(({ gold, predicted }) => ({ gold, predicted: predicted ?? [] })));
-  return { metrics: { ...metrics }, perClass, parseFailures: countUnparsed(parsed) };
+  const sets = countSets(parsed.map(({ gold, predicted }) => ({ gold, predicted: predicted ?? [] })));
+  return withFailures(parsed, {
+    rows: sets.rows,
+    scoresOf: (sum) => {
+      const { perClass, ...metrics } = sets.scoresOf(sum);
+      return { metrics: { ...metrics }, perClass };
+    },
+  });
+}
+
+function score(rows: readonly ScoredRow[]): Scores {
+  return scoreCounted(count(rows));
 }
 
 /** The action units of a response in order of number, each once; undefined when it is empty or a phrase is unknown. */

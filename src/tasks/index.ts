@@ -1,7 +1,7 @@
 /** @file The registry of tasks: the compiler asks for a line here when a task is named. */
 import { causePairs } from "./cause-pairs.ts";
-import { emotion } from "./emotion.ts";
 import { emotionReason } from "./emotion-reason.ts";
+import { emotion } from "./emotion.ts";
 import { facialExpression } from "./facial-expression.ts";
 import { sentiment } from "./sentiment.ts";
 import type { Task, TaskName } from "./task.ts";

@@ -1,4 +1,7 @@
 /** @file Answers that are one word of a closed set: `Positive.`, `Anger.` */
+import { countCells, unparsedOf } from "../metrics/confusion.ts";
+import type { Counted, Counts } from "../metrics/counts.ts";
+import { parseRows } from "./parsed-rows.ts";
 import { answerByRule, mostFrequent } from "./rules.ts";
 import type { Sample, ScoredRow, Scores } from "./task.ts";
 
@@ -17,6 +20,15 @@ export function parseLabel<L extends string>(response: string, labels: readonly 
 export function canonicalLabel(response: string, labels: readonly string[]): string | undefined {
   const label = parseLabel(response, labels);
   return label === undefined ? undefined : renderLabel(label);
+}
+
+/** Rows of a closed set as cells of its confusion matrix; `scoresOf` reads them. */
+export function countLabels<L extends string>(rows: readonly ScoredRow[], { labels, scoresOf }: { readonly labels: readonly L[]; readonly scoresOf: (cells: Counts) => Omit<Scores, "parseFailures"> }): Counted<Scores> {
+  const parsed = parseRows(rows, (response) => parseLabel(response, labels));
+  return {
+    rows: countCells({ labels, gold: parsed.map(({ gold }) => gold), predicted: parsed.map(({ predicted }) => predicted) }),
+    scoresOf: (cells) => ({ ...scoresOf(cells), parseFailures: unparsedOf(labels, cells) }),
+  };
 }
 
 /** The score of answering the training split's most frequent label to everything; nothing without training samples. */

@@ -1,6 +1,7 @@
 /** @file Gold and predicted answers of a predictions file, parsed by the task's own grammar. */
 import { UserError } from "../core/errors.ts";
-import type { ScoredRow } from "./task.ts";
+import type { Counted } from "../metrics/counts.ts";
+import type { ScoredRow, Scores } from "./task.ts";
 
 export interface ParsedRow<Answer> {
   readonly gold: Answer;
@@ -31,8 +32,12 @@ export function parseRows<Answer>(rows: readonly ScoredRow[], parse: (response: 
   });
 }
 
-export function countUnparsed(rows: readonly ParsedRow<unknown>[]): number {
-  return rows.filter(({ predicted }) => predicted === undefined).length;
+/** Counts with one number more in front: whether the row's response does not parse. */
+export function withFailures(rows: readonly ParsedRow<unknown>[], { rows: counts, scoresOf }: Counted<Omit<Scores, "parseFailures">>): Counted<Scores> {
+  return {
+    rows: counts.map((row, i) => Float64Array.from([Number(rows[i]?.predicted === undefined), ...row])),
+    scoresOf: (sum) => ({ ...scoresOf(sum.subarray(1)), parseFailures: sum[0] ?? 0 }),
+  };
 }
 
 const MAX_SHOWN = 5;

@@ -1,13 +1,12 @@
 /** @file MSA, multimodal sentiment analysis: is the person positive or negative? */
-import { accuracy } from "../metrics/accuracy.ts";
-import { classScores, macroF1, weightedF1 } from "../metrics/f1.ts";
-import { canonicalLabel, majorityBaseline, parseLabel, renderLabel } from "./label-answer.ts";
-import { countUnparsed, parseRows } from "./parsed-rows.ts";
+import { scoreCounted } from "../metrics/counts.ts";
+import type { Counted, Counts } from "../metrics/counts.ts";
+import { accuracyOf, classScoresOf, macroF1, weightedF1 } from "../metrics/f1.ts";
+import { canonicalLabel, countLabels, majorityBaseline, renderLabel } from "./label-answer.ts";
 import { clipSample } from "./prompt.ts";
 import type { ScoredRow, Scores, Task } from "./task.ts";
 
 const LABELS = ["positive", "negative"] as const;
-type Label = (typeof LABELS)[number];
 
 const IDENTIFIER = "<sentiment>";
 
@@ -31,30 +30,31 @@ export const sentiment: Task = {
 
   parse: (response) => canonicalLabel(response, LABELS),
 
+  count,
   score,
 
   baselines: (samples) => majorityBaseline(samples, score),
 };
 
-/** Accuracy, the recall of each class (the figures that the paper's script prints), weighted and macro F1. */
+function count(rows: readonly ScoredRow[]): Counted<Scores> {
+  return countLabels(rows, { labels: LABELS, scoresOf });
+}
+
 function score(rows: readonly ScoredRow[]): Scores {
-  const parsed = parseRows(rows, parseSentiment);
-  const gold = parsed.map((row) => row.gold);
-  const predicted = parsed.map((row) => row.predicted);
-  const perClass = classScores<Label>({ labels: LABELS, gold, predicted });
+  return scoreCounted(count(rows));
+}
+
+/** Accuracy, the recall of each class (the figures that the paper's script prints), weighted and macro F1. */
+function scoresOf(cells: Counts): Omit<Scores, "parseFailures"> {
+  const perClass = classScoresOf(LABELS, cells);
   return {
     metrics: {
-      accuracy: accuracy(gold, predicted),
+      accuracy: accuracyOf(LABELS, cells),
       recallPositive: perClass["positive"]?.recall ?? 0,
       recallNegative: perClass["negative"]?.recall ?? 0,
       weightedF1: weightedF1(perClass),
       macroF1: macroF1(perClass),
     },
     perClass,
-    parseFailures: countUnparsed(parsed),
   };
-}
-
-function parseSentiment(response: string): Label | undefined {
-  return parseLabel(response, LABELS);
 }

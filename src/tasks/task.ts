@@ -1,5 +1,6 @@
 /** @file The contract of a task: prompt, target, answer parser and metrics live in one place, so they cannot drift apart. */
 import type { EmtRecord, Utterance } from "../data/record.ts";
+import type { Counted } from "../metrics/counts.ts";
 
 export const TASK_NAMES = ["msa", "erc", "fer", "eri", "ecpe"] as const;
 export type TaskName = (typeof TASK_NAMES)[number];
@@ -62,7 +63,13 @@ export interface Task {
   readonly samples: (record: EmtRecord) => readonly Sample[];
   /** The answer that a response states, in its canonical form; undefined when the response breaks the task's grammar. */
   readonly parse: (response: string) => string | undefined;
-  /** Scores of a predictions file; unparsed answers are counted and wrong. Pure. */
+  /**
+   * What the scores are made of, row by row; unparsed answers are counted and wrong. Pure.
+   *
+   * @throws UserError when a gold answer is none of this task's.
+   */
+  readonly count: (rows: readonly ScoredRow[]) => Counted<Scores>;
+  /** The scores of a predictions file: those of all counted rows. */
   readonly score: (rows: readonly ScoredRow[]) => Scores;
   /** Scores of rules without a model, by name (e.g. "majority"); `train` are the training split's samples of this task. */
   readonly baselines: (input: { readonly train: readonly Sample[]; readonly test: readonly Sample[] }) => Readonly<Record<string, Scores>>;

@@ -32,11 +32,19 @@ const labelScores = z.object({
 
 const printed = z.object({ records: z.number() });
 
+const regression = z.record(z.string(), z.number().nullable());
+
 const expectedSchema = z.object({
+  "mosei_regression.csv": z.object({ official_rounded_4: numbers, unrounded_float32_pipeline: numbers, n: z.number() }),
+  mosei_edge_cases: z.record(
+    z.string(),
+    z.object({ y_true: z.array(z.number()), y_pred: z.array(z.number()), official_rounded_4: regression.optional(), error: z.string().optional() }),
+  ),
   "meld_emotion.csv": labelScores,
   meld_edge_cases: z.record(z.string(), z.object({ y_true: z.array(z.string()), y_pred: z.array(z.string()), expected: labelScores })),
   "ecac_subtask2_pred_A.json": z.object({ official: numbers }),
   ecac_edge_cases: z.record(z.string(), z.object({ gold: z.unknown(), pred: z.unknown(), expected: z.union([numbers, z.object({ error: z.string() })]) })),
   "m2se_sentiment.jsonl": printed.extend({ "compute_result.emoverse_sentiment stdout": z.array(z.string()) }),
+  "m2se_ecpe.jsonl": printed.extend({ "compute_result.emoverse_ecf2 stdout": z.array(z.string()), records_with_empty_label_skipped: z.number() }),
   "m2se_emotion.jsonl": printed.extend({ "compute_result.emoverse_emotion stdout": z.array(z.string()) }),
 });
