@@ -36,11 +36,11 @@ export function caseResult(name: CaseName, { tokens, flops }: Pick<BenchCase, "t
   return {
     name,
     tokens,
-    ms: rounded(ms),
-    gflops: rounded(gflops),
+    ms: roundedOrNull(ms),
+    gflops: roundedOrNull(gflops),
     shareOfPeak: gflops === null ? null : rounded(gflops / gemmPeakGflops),
     peakMemoryMb: ours.length === 0 ? null : Math.round(Math.max(...ours.map(({ peakMemoryMb }) => peakMemoryMb))),
-    peerMs: rounded(peerMs),
+    peerMs: roundedOrNull(peerMs),
     ratio: ms === null || peerMs === null ? null : rounded(peerMs / ms),
   };
 }
@@ -49,7 +49,11 @@ function medianTime(runs: readonly MeasuredRun[]): number | null {
   return runs.length === 0 ? null : median(runs.flatMap(({ times }) => times));
 }
 
+function roundedOrNull(value: number | null): number | null {
+  return value === null ? null : rounded(value);
+}
+
 /** Four significant digits are more than timing gives. */
-export function rounded(value: number | null): number | null {
-  return value === null ? null : Number(value.toPrecision(4));
+export function rounded(value: number): number {
+  return Number(value.toPrecision(4));
 }

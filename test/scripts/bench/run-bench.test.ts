@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import type { PeerTask } from "../../../scripts/bench/bench-case.ts";
+import { runBench, type Sides } from "../../../scripts/bench/run-bench.ts";
+
+/** Sides that note who was asked, in order, and take fixed times. */
+function fakeSides({ ours = 100, peer }: { ours?: number | Error; peer?: number | Error }): { sides: Sides; asked: string[]; tasks: PeerTask[] } {
+  const asked: string[] = [];
+  const tasks: PeerTask[] = [];
+  const peaks = [100, 250, 200];
+  const answer = <T>(value: number | Error, result: (time: number) => T): Promise<T> => (value instanceof Error ? Promise.reject(value) : Promise.resolve(result(value)));
+  const askPeer: Sides["peer"] = (task) => {
+    asked.push("peer");
+    tasks.push(task);
+    return answer(peer ?? 0, (time) => ({ times: [time], peakMemoryMb: 1, mode: "torch.compile" }));
+  };
+  const sides: Sides = {
+    peak: () => Promise.resolve(peaks.shift() ?? 0),
+    ours: (name) => {
+      asked.push(name);
+      return answer(ours, (time) => ({ times: [time], peakMemoryMb: 1 }));
+    },
+    peer: peer === undefined ? undefined : askPeer,
+  };
+  return { sides, asked, tasks };
+}
+
+test("both sides take turns, and the share is of the best peak that was seen", async () => {
+  const { sides, asked } = fakeSides({ ours: 100, peer: 150 });
+  const said: string[] = [];
+
+  const result = await runBench(["vision-448"], sides, (text) => said.push(text));
+
+  expect(asked).toEqual(["vision-448", "peer", "vision-448", "peer"]);
+  expect(result.gemmPeakGflops).toBe(250);
+  expect(result.cases).toHaveLength(1);
+  expect(result.cases[0]).toMatchObject({ name: "vision-448", tokens: 1025, ms: 100, peerMs: 150, ratio: 1.5 });
+  expect(result.cases[0]?.shareOfPeak).toBeCloseTo((result.cases[0]?.gflops ?? 0) / 250, 3);
+  expect(said).toContain("vision-448: peer ran with torch.compile");
+});
+
+test("without a peer one run is enough", async () => {
+  const { sides, asked } = fakeSides({});
+
+  const result = await runBench(["decode"], sides, () => undefined);
+
+  expect(asked).toEqual(["decode"]);
+  expect(result.cases[0]).toMatchObject({ ms: 100, peerMs: null, ratio: null });
+});
+
+test("a side that cannot run a case says why, is not asked again, and leaves the rest of the table alone", async () => {
+  const { sides, asked } = fakeSides({ ours: new Error("it was killed by SIGKILL"), peer: 150 });
+  const said: string[] = [];
+
+  const result = await runBench(["train-2048", "decode"], sides, (text) => said.push(text));
+
+  expect(asked.filter((name) => name === "train-2048")).toHaveLength(1);
+  expect(said).toContain("train-2048: m2se could not run it: it was killed by SIGKILL");
+  expect(result.cases.map(({ name, ms, peerMs }) => ({ name, ms, peerMs }))).toEqual([
+    { name: "train-2048", ms: null, peerMs: 150 },
+    { name: "decode", ms: null, peerMs: 150 },
+  ]);
+});
+
+test("the peer is given the row that we train on", async () => {
+  const { sides, tasks } = fakeSides({ peer: 1 });
+
+  await runBench(["train-128"], sides, () => undefined);
+
+  const [task] = tasks;
+  expect(task).toMatchObject({ kind: "train", rank: 8, batchSize: 1, length: 128, segments: [[{ parent: 0, start: 0, length: 96 }, { parent: 1, start: 96, length: 32 }]], frames: 0, sounds: 0 });
+  expect(task?.kind === "train" ? task.labels.filter((label) => label >= 0) : []).toHaveLength(32);
+});
+
+test("the tiny step is three rows of 512 tokens with pictures and sounds", async () => {
+  const { sides, tasks } = fakeSides({ peer: 1 });
+
+  const result = await runBench(["train-tiny"], sides, () => undefined);
+
+  const [task] = tasks;
+  expect(task).toMatchObject({ kind: "train", rank: null, batchSize: 3, length: 512 });
+  if (task?.kind !== "train") throw new Error("not a training task");
+  expect(task.frames).toBeGreaterThan(0);
+  expect(task.sounds).toBeGreaterThan(0);
+  expect(task.featureIndex.filter((index) => index >= 0).length).toBe(task.frames * 4 + task.sounds * 10);
+  expect(result.cases[0]?.tokens).toBe(task.segments.flat().reduce((sum, { length }) => sum + length, 0));
+});
