@@ -3,6 +3,7 @@
  * Whisper's encoder fields. Field names are the checkpoint's own. Size is data: nothing may ask whether a model is tiny.
  */
 import { z } from "zod";
+import { ropeScalingSchema } from "./rope-scaling.ts";
 
 const visionSchema = z.looseObject({
   hidden_size: z.number().int(),
@@ -18,18 +19,25 @@ const visionSchema = z.looseObject({
   qk_normalization: z.boolean().default(true),
 });
 
-const llmSchema = z.looseObject({
-  architectures: z.array(z.string()).min(1),
-  hidden_size: z.number().int(),
-  intermediate_size: z.number().int(),
-  num_hidden_layers: z.number().int(),
-  num_attention_heads: z.number().int(),
-  num_key_value_heads: z.number().int(),
-  vocab_size: z.number().int(),
-  rms_norm_eps: z.number().default(1e-6),
-  rope_theta: z.number().default(10000),
-  max_position_embeddings: z.number().int(),
-});
+const llmSchema = z
+  .looseObject({
+    architectures: z.array(z.string()).min(1),
+    hidden_size: z.number().int(),
+    intermediate_size: z.number().int(),
+    num_hidden_layers: z.number().int(),
+    num_attention_heads: z.number().int(),
+    num_key_value_heads: z.number().int().nullish(),
+    vocab_size: z.number().int(),
+    rms_norm_eps: z.number().default(1e-6),
+    rope_theta: z.number().default(10000),
+    rope_scaling: ropeScalingSchema.nullish(),
+    max_position_embeddings: z.number().int(),
+    original_max_position_embeddings: z.number().int().optional(),
+    bias: z.boolean().optional().describe("InternLM2: biases on wqkv and wo"),
+    attention_bias: z.boolean().optional().describe("Llama: biases on q, k, v and o"),
+    mlp_bias: z.boolean().optional().describe("Llama: biases on gate, up and down"),
+  })
+  .transform((llm) => ({ ...llm, num_key_value_heads: llm.num_key_value_heads ?? llm.num_attention_heads }));
 
 const audioSchema = z.looseObject({
   d_model: z.number().int(),

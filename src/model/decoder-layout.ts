@@ -1,50 +1,23 @@
 /**
- * @file DecoderLayout: where a decoder family keeps its weights below `language_model`, and how its projections are cut.
- * A family that fuses q, k, v or gate and up in one matrix is one more value here; decoder.ts stays as it is.
+ * @file The decoder families by the name that config.json gives them. Where a family keeps its weights below
+ * `language_model`, and how its projections are cut, is a value in layouts/; decoder.ts is the same for all.
  */
-import type { Tensor } from "@tensorflow/tfjs-core";
 import { UserError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { LlmConfig } from "./config.ts";
-import { linear } from "./linear.ts";
-import { gatedMlp } from "./mlp.ts";
-import type { Params } from "./params.ts";
+import { internlm2 } from "./layouts/internlm2.ts";
+import { headShape, type DecoderLayout } from "./layouts/layout.ts";
+import { llama, qwen2 } from "./layouts/llama.ts";
+import { phi3 } from "./layouts/phi3.ts";
+import type { RotaryShape } from "./rope-scaling.ts";
 
-export interface DecoderLayout {
-  /** Part of the names of the blocks. */
-  readonly name: string;
-  readonly embedding: string;
-  readonly finalNorm: string;
-  readonly head: string;
-  readonly attentionNorm: string;
-  readonly mlpNorm: string;
-  readonly layer: (index: number) => string;
-  /** Rows [M, heads * H] of queries, keys and values; `params` are the layer's, here and below. */
-  readonly projectIn: (params: Params, x: Tensor) => { query: Tensor; key: Tensor; value: Tensor };
-  readonly projectOut: (params: Params, x: Tensor) => Tensor;
-  readonly mlp: (params: Params, x: Tensor) => Tensor;
-}
-
-const llama: DecoderLayout = {
-  name: "llama",
-  embedding: "model.embed_tokens",
-  finalNorm: "model.norm",
-  head: "lm_head",
-  attentionNorm: "input_layernorm",
-  mlpNorm: "post_attention_layernorm",
-  layer: (index) => `model.layers.${index}`,
-  projectIn: (params, x) => ({
-    query: linear(params, "self_attn.q_proj", x),
-    key: linear(params, "self_attn.k_proj", x),
-    value: linear(params, "self_attn.v_proj", x),
-  }),
-  projectOut: (params, x) => linear(params, "self_attn.o_proj", x),
-  mlp: (params, x) => gatedMlp(params.scope("mlp"), x),
-};
+export type { DecoderLayout } from "./layouts/layout.ts";
 
 const LAYOUTS: ReadonlyMap<string, DecoderLayout> = new Map([
-  ["Qwen2ForCausalLM", llama],
+  ["Qwen2ForCausalLM", qwen2],
   ["LlamaForCausalLM", llama],
+  ["InternLM2ForCausalLM", internlm2],
+  ["Phi3ForCausalLM", phi3],
 ]);
 
 /** The layout of the decoder that `llm_config.architectures` names. @throws UserError when it is not one of ours. */
@@ -54,4 +27,17 @@ export function decoderLayout(config: LlmConfig): DecoderLayout {
   if (layout !== undefined) return layout;
   const hint = didYouMean(architecture, [...LAYOUTS.keys()]);
   throw new UserError({ kind: "CheckpointError", where: "config.json llm_config.architectures[0]", what: `unknown decoder "${architecture}"`, hint });
+}
+
+/** The numbers that rotary positions depend on, as the family's own code reads them. */
+export function rotaryShape(config: LlmConfig, { dynamicRope }: DecoderLayout): RotaryShape {
+  const { rope_theta: theta, rope_scaling: scaling, max_position_embeddings: maxPositions, original_max_position_embeddings: originalMaxPositions } = config;
+  const isScaled = scaling !== undefined && scaling !== null && !(scaling.rope_type === "dynamic" && dynamicRope === "ignored");
+  return {
+    headDim: headShape(config).headDim,
+    theta,
+    maxPositions,
+    ...(isScaled ? { scaling } : {}),
+    ...(originalMaxPositions === undefined ? {} : { originalMaxPositions }),
+  };
 }

@@ -9,8 +9,9 @@ import { invariant } from "../core/errors.ts";
 import { attend, mergeHeads, splitHeads } from "./attention.ts";
 import { runBlock } from "./block.ts";
 import type { LlmConfig } from "./config.ts";
-import { decoderLayout, type DecoderLayout } from "./decoder-layout.ts";
+import { decoderLayout, rotaryShape, type DecoderLayout } from "./decoder-layout.ts";
 import { runLayer } from "./layer.ts";
+import { headShape, type HeadShape } from "./layouts/layout.ts";
 import { rmsNorm } from "./norm.ts";
 import type { Params } from "./params.ts";
 import { rope, ropeTables } from "./rope.ts";
@@ -47,7 +48,7 @@ function runDecoder(params: Params, config: LlmConfig, inputs: DecoderInputs, ou
   const layout = decoderLayout(config);
   const spec = layerSpec(config, output);
   const [batchSize = 0] = inputs.embeds_BSD.shape;
-  const tables = ropeTables(inputs.positionIds, { batchSize, headDim: spec.headDim, theta: config.rope_theta });
+  const tables = ropeTables(inputs.positionIds, { batchSize, ...rotaryShape(config, layout) });
   const fresh: LayerCache[] = [];
   let x = inputs.embeds_BSD;
   for (let index = 0; index < config.num_hidden_layers; index++) {
@@ -79,10 +80,7 @@ function finalNorm(params: Params, x: Tensor, eps: number): Tensor {
   return runLayer({ name: `decoder-norm/eps${eps}`, params, inputs: { x }, fn: (weights, own) => [rmsNorm(own.x, weights.get("weight"), eps)] });
 }
 
-export interface DecoderLayerSpec {
-  readonly numHeads: number;
-  readonly numKvHeads: number;
-  readonly headDim: number;
+export interface DecoderLayerSpec extends HeadShape {
   readonly eps: number;
   readonly output: Output;
 }
@@ -90,9 +88,7 @@ export interface DecoderLayerSpec {
 /** The numbers a layer closes over. */
 export function layerSpec(config: LlmConfig, output: Output): DecoderLayerSpec {
   return {
-    numHeads: config.num_attention_heads,
-    numKvHeads: config.num_key_value_heads,
-    headDim: config.hidden_size / config.num_attention_heads,
+    ...headShape(config),
     eps: config.rms_norm_eps,
     output,
   };
@@ -121,7 +117,7 @@ export function decoderLayer(params: Params, inputs: LayerInputs, { layout, spec
   const [batchSize = 0, length = 0, width = 0] = inputs.x.shape;
   const { numHeads, numKvHeads } = spec;
   const rows = tf.reshape(inputs.x, [batchSize * length, width]);
-  const projected = layout.projectIn(params, rmsNorm(rows, params.get(`${layout.attentionNorm}.weight`), spec.eps));
+  const projected = layout.projectIn(params, rmsNorm(rows, params.get(`${layout.attentionNorm}.weight`), spec.eps), spec);
   const query = rope(splitHeads(projected.query, { batchSize, numHeads }), inputs);
   const key = rope(splitHeads(projected.key, { batchSize, numHeads: numKvHeads }), inputs);
   const value = splitHeads(projected.value, { batchSize, numHeads: numKvHeads });

@@ -5,8 +5,9 @@
  */
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { rng } from "../core/rng.ts";
-import { expectedParameters, type Shape } from "./checkpoints/expected-parameters.ts";
+import { expectedParameters } from "./checkpoints/expected-parameters.ts";
 import type { ModelConfig } from "./config.ts";
+import type { Shape } from "./named-shapes.ts";
 import type { ParamStore } from "./params.ts";
 
 /** Token embeddings and learned positions: small beside what the layers add, large enough to be told apart at once. */
@@ -14,7 +15,7 @@ const EMBEDDING_SCALE = 0.2;
 /** Output head: logits near zero, so that the first loss is about ln(vocabulary). */
 const HEAD_SCALE = 0.02;
 /** Last matrix of each residual branch. */
-const BRANCH_OUTPUT = /\.(attn\.proj|mlp\.fc2|self_attn\.o_proj|self_attn\.out_proj|mlp\.down_proj|layers\.\d+\.fc2)\.weight$/;
+const BRANCH_OUTPUT = /\.(attn\.proj|mlp\.fc2|self_attn\.o_proj|self_attn\.out_proj|mlp\.down_proj|attention\.wo|feed_forward\.w2|layers\.\d+\.fc2)\.weight$/;
 const NORM = /(norm\d?|mlp1\.0|audio_mlp\.0)\.weight$/;
 
 /** Fills `store` with every weight that `config` asks for. */
@@ -38,8 +39,8 @@ function initialValues(name: string, shape: Shape, size: number, config: ModelCo
 
 /** Linear maps keep the size of their input: 1 / sqrt(fan-in); residual branches share one unit over the depth. */
 function standardDeviation(name: string, shape: Shape, config: ModelConfig): number {
-  if (/embed_tokens|_embedding$/.test(name)) return EMBEDDING_SCALE;
-  if (name.endsWith("lm_head.weight")) return HEAD_SCALE;
+  if (/embed_tokens|tok_embeddings|_embedding$/.test(name)) return EMBEDDING_SCALE;
+  if (/(lm_head|language_model\.output)\.weight$/.test(name)) return HEAD_SCALE;
   const fanIn = shape.slice(1).reduce((product, side) => product * side, 1);
   return (BRANCH_OUTPUT.test(name) ? 1 / Math.sqrt(2 * depthOf(name, config)) : 1) / Math.sqrt(fanIn);
 }

@@ -18,7 +18,7 @@ export interface LoraOptions {
 }
 
 /** Lookup tables are indexed, not multiplied: `linear` never sees them. */
-const LOOKUP = /(embed_tokens|embed_positions)$/;
+const LOOKUP = /(embed_tokens|tok_embeddings|embed_positions)$/;
 
 /**
  * Adds an adapter to every linear module that `targets` names; the model's output does not change, since B starts at zero.

@@ -5,6 +5,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { differentiable } from "./custom-grad.ts";
+import { rotaryFrequencies, type RotaryShape } from "./rope-scaling.ts";
 
 export interface RopeTables {
   /** [B, S, H]; both halves equal. */
@@ -14,18 +15,19 @@ export interface RopeTables {
 }
 
 /** Cosines and sines of every position's angles, computed in doubles: GPU sines are only good to 2e-4. */
-export function ropeTables(positionIds: Int32Array, shape: { batchSize: number; headDim: number; theta: number }): RopeTables {
-  const { batchSize, headDim, theta } = shape;
+export function ropeTables(positionIds: Int32Array, shape: RotaryShape & { readonly batchSize: number }): RopeTables {
+  const { batchSize, headDim } = shape;
   const half = headDim / 2;
+  const { frequencies, magnitude } = rotaryFrequencies(shape, 1 + positionIds.reduce((largest, position) => Math.max(largest, position), -1));
   const cos = new Float32Array(positionIds.length * headDim);
   const sin = new Float32Array(positionIds.length * headDim);
   for (const [row, position] of positionIds.entries()) {
     for (let i = 0; i < half; i++) {
-      const angle = position * theta ** (-2 * i / headDim);
+      const angle = position * (frequencies[i] ?? 0);
       const at = row * headDim + i;
-      cos[at] = cos[at + half] = Math.cos(angle);
-      sin[at + half] = Math.sin(angle);
-      sin[at] = -Math.sin(angle);
+      cos[at] = cos[at + half] = magnitude * Math.cos(angle);
+      sin[at + half] = magnitude * Math.sin(angle);
+      sin[at] = -magnitude * Math.sin(angle);
     }
   }
   const tableShape: [number, number, number] = [batchSize, positionIds.length / batchSize, headDim];

@@ -114,7 +114,7 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     const config = { ...chat.config.llm_config, architectures: ["Qwen3ForCausalLM"] };
 
     expect(() => decode(chat.params, config, inputs(chat))).toThrow(
-      'CheckpointError config.json llm_config.architectures[0]: unknown decoder "Qwen3ForCausalLM".\n  Known: Qwen2ForCausalLM, LlamaForCausalLM. Did you mean "Qwen2ForCausalLM"?',
+      'CheckpointError config.json llm_config.architectures[0]: unknown decoder "Qwen3ForCausalLM".\n  Known: Qwen2ForCausalLM, LlamaForCausalLM, InternLM2ForCausalLM, Phi3ForCausalLM. Did you mean "Qwen2ForCausalLM"?',
     );
   });
 });

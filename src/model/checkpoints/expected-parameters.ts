@@ -4,9 +4,7 @@
  */
 import type { AudioConfig, LlmConfig, ModelConfig, VisionConfig } from "../config.ts";
 import { decoderLayout } from "../decoder-layout.ts";
-
-export type Shape = readonly number[];
-type Named = readonly [name: string, shape: Shape];
+import { layerNormShapes, linearShapes, repeatedShapes, type Named, type Shape } from "../named-shapes.ts";
 
 /**
  * Name -> shape, in model order.
@@ -14,7 +12,6 @@ type Named = readonly [name: string, shape: Shape];
  * @throws UserError - CheckpointError for a decoder whose layout is not known.
  */
 export function expectedParameters(config: ModelConfig): Map<string, Shape> {
-  decoderLayout(config.llm_config);
   const audio = config.audio_config;
   return new Map([
     ...vision(config.vision_config),
@@ -32,13 +29,13 @@ function vision(config: VisionConfig): Named[] {
     ["vision_model.embeddings.patch_embedding.weight", [width, channels, patch, patch]],
     ["vision_model.embeddings.patch_embedding.bias", [width]],
     ["vision_model.embeddings.position_embedding", [1, 1 + patches, width]],
-    ...layers("vision_model.encoder.layers", config.num_hidden_layers, visionLayer(config)),
+    ...repeatedShapes("vision_model.encoder.layers", config.num_hidden_layers, visionLayer(config)),
   ];
 }
 
 function visionLayer(config: VisionConfig): Named[] {
   const { hidden_size: width, intermediate_size: inner } = config;
-  const norm = (name: string): Named[] => (config.norm_type === "layer_norm" ? layerNorm(name, width) : [[`${name}.weight`, [width]]]);
+  const norm = (name: string): Named[] => (config.norm_type === "layer_norm" ? layerNormShapes(name, width) : [[`${name}.weight`, [width]]]);
   const qkNorms: Named[] = [
     ["attn.q_norm.weight", [width]],
     ["attn.k_norm.weight", [width]],
@@ -58,7 +55,7 @@ function visionLayer(config: VisionConfig): Named[] {
 
 /** LayerNorm, Linear, (GELU, which has no weights), Linear. */
 function projector(name: string, inputSize: number, outputSize: number): Named[] {
-  return [...layerNorm(`${name}.0`, inputSize), ...linear(`${name}.1`, inputSize, outputSize), ...linear(`${name}.3`, outputSize, outputSize)];
+  return [...layerNormShapes(`${name}.0`, inputSize), ...linear(`${name}.1`, inputSize, outputSize), ...linear(`${name}.3`, outputSize, outputSize)];
 }
 
 function audioTower(config: AudioConfig): Named[] {
@@ -69,60 +66,30 @@ function audioTower(config: AudioConfig): Named[] {
     ["audio_model.encoder.conv2.weight", [width, width, 3]],
     ["audio_model.encoder.conv2.bias", [width]],
     ["audio_model.encoder.embed_positions.weight", [config.max_source_positions, width]],
-    ...layers("audio_model.encoder.layers", config.encoder_layers, [
-      ...layerNorm("self_attn_layer_norm", width),
+    ...repeatedShapes("audio_model.encoder.layers", config.encoder_layers, [
+      ...layerNormShapes("self_attn_layer_norm", width),
       ...linear("self_attn.q_proj", width, width),
       ...linear("self_attn.k_proj", width, width, "no bias"),
       ...linear("self_attn.v_proj", width, width),
       ...linear("self_attn.out_proj", width, width),
-      ...layerNorm("final_layer_norm", width),
+      ...layerNormShapes("final_layer_norm", width),
       ...linear("fc1", width, inner),
       ...linear("fc2", inner, width),
     ]),
-    ...layerNorm("audio_model.encoder.layer_norm", width),
+    ...layerNormShapes("audio_model.encoder.layer_norm", width),
   ];
 }
 
 function decoder(config: LlmConfig): Named[] {
-  const { hidden_size: width, intermediate_size: inner, vocab_size: vocabulary } = config;
-  const qkvBias = qkvBiasOf(config);
-  const keyWidth = (width / config.num_attention_heads) * config.num_key_value_heads;
-  return [
-    ["language_model.model.embed_tokens.weight", [vocabulary, width]],
-    ...layers("language_model.model.layers", config.num_hidden_layers, [
-      ["input_layernorm.weight", [width]],
-      ...linear("self_attn.q_proj", width, width, qkvBias),
-      ...linear("self_attn.k_proj", width, keyWidth, qkvBias),
-      ...linear("self_attn.v_proj", width, keyWidth, qkvBias),
-      ...linear("self_attn.o_proj", width, width, "no bias"),
-      ["post_attention_layernorm.weight", [width]],
-      ...linear("mlp.gate_proj", width, inner, "no bias"),
-      ...linear("mlp.up_proj", width, inner, "no bias"),
-      ...linear("mlp.down_proj", inner, width, "no bias"),
-    ]),
-    ["language_model.model.norm.weight", [width]],
-    ["language_model.lm_head.weight", [vocabulary, width]],
-  ];
-}
-
-/** Qwen2 has biases on q, k and v; Llama, which shares its layout, has none. */
-function qkvBiasOf(config: LlmConfig): "bias" | "no bias" {
-  return config.architectures[0] === "Qwen2ForCausalLM" ? "bias" : "no bias";
-}
-
-function layers(prefix: string, count: number, layer: readonly Named[]): Named[] {
-  return Array.from({ length: count }, (_, i) => layer.map(([name, shape]): Named => [`${prefix}.${i}.${name}`, shape])).flat();
+  const { hidden_size: width, vocab_size: vocabulary } = config;
+  const { embedding, head, finalNorm, attentionNorm, mlpNorm, layer, attentionShapes, mlpShapes } = decoderLayout(config);
+  const oneLayer: Named[] = [[`${attentionNorm}.weight`, [width]], ...attentionShapes(config), [`${mlpNorm}.weight`, [width]], ...mlpShapes(config)];
+  const layers = Array.from({ length: config.num_hidden_layers }, (_, i) => oneLayer.map(([name, shape]): Named => [`${layer(i)}.${name}`, shape])).flat();
+  const all: Named[] = [[`${embedding}.weight`, [vocabulary, width]], ...layers, [`${finalNorm}.weight`, [width]], [`${head}.weight`, [vocabulary, width]]];
+  return all.map(([name, shape]): Named => [`language_model.${name}`, shape]);
 }
 
 /** Torch's orientation: [out, in]. */
 function linear(name: string, inputSize: number, outputSize: number, bias: "bias" | "no bias" = "bias"): Named[] {
-  const weight: Named = [`${name}.weight`, [outputSize, inputSize]];
-  return bias === "bias" ? [weight, [`${name}.bias`, [outputSize]]] : [weight];
-}
-
-function layerNorm(name: string, width: number): Named[] {
-  return [
-    [`${name}.weight`, [width]],
-    [`${name}.bias`, [width]],
-  ];
+  return linearShapes(name, { inputSize, outputSize, bias });
 }

@@ -154,7 +154,7 @@ test("config.json: absent, not JSON, missing fields and sizes that do not fit ar
   await expect(read({ ...toyConfig, llm_config: { ...llm, vocab_size: 1e12 } })).rejects.toThrow("llm_config.vocab_size: Got 1000000000000, expected a number above 0, up to 10000000");
   await expect(read({ ...toyConfig, llm_config: { ...llm, num_key_value_heads: 3 } })).rejects.toThrow("llm_config.num_key_value_heads: Got 3, expected a divisor of num_attention_heads 4");
   await expect(read({ ...toyConfig, vision_config: { ...vision, patch_size: 5 } })).rejects.toThrow("vision_config.patch_size: Got 5, expected a divisor of image_size 16");
-  await expect(read({ ...toyConfig, llm_config: { ...llm, architectures: ["MambaForCausalLM"] } })).rejects.toThrow('unknown decoder "MambaForCausalLM".\n  Known: Qwen2ForCausalLM, LlamaForCausalLM.');
+  await expect(read({ ...toyConfig, llm_config: { ...llm, architectures: ["MambaForCausalLM"] } })).rejects.toThrow('unknown decoder "MambaForCausalLM".\n  Known: Qwen2ForCausalLM, LlamaForCausalLM, InternLM2ForCausalLM, Phi3ForCausalLM.');
 });
 
 test("a folder without weights is read, but loading says what is missing", async () => {
