@@ -4,6 +4,10 @@ import { UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
 import { TASKS } from "../tasks/index.ts";
 import type { Sample, ScoredRow, Scores, TaskName } from "../tasks/task.ts";
+import { intervalsOf } from "./intervals.ts";
+import type { BootstrapInfo } from "./intervals.ts";
+import { scoreCounted } from "../metrics/counts.ts";
+import type { Intervals } from "../metrics/bootstrap.ts";
 import { sum } from "../metrics/ratio.ts";
 
 /** Content of `<task>.scores.json`. */
@@ -13,8 +17,13 @@ export interface ScoresFile extends Scores {
   /** Number of predictions. */
   readonly n: number;
   readonly decode: "score" | "generate";
+  /** Whose way of counting this is: `m2se` is the task's own. */
+  readonly protocol: "m2se";
   /** What counts as correct. */
-  readonly protocol: string;
+  readonly counting: string;
+  /** 95 % bootstrap intervals of the metrics. */
+  readonly intervals: Intervals;
+  readonly bootstrap: BootstrapInfo;
   /** The metrics of rules without a model on the same samples. */
   readonly baselines: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly checkpoint: string;
@@ -39,16 +48,21 @@ export interface ScoreInput {
 export function scorePredictions(task: TaskName, rows: readonly (ScoredRow & { readonly seconds?: number | undefined })[], input: ScoreInput): ScoresFile {
   const { split, decode, checkpoint, train, test } = input;
   checkSameSamples(task, rows, test);
-  const { protocol } = TASKS[task];
-  const { metrics, perClass, confusion, parseFailures } = TASKS[task].score(rows);
+  const counted = TASKS[task].count(rows);
+  const { metrics, perClass, confusion, parseFailures } = scoreCounted(counted);
+  const recordOf = new Map(test.map(({ id, recordId }) => [id, recordId]));
+  const { intervals, bootstrap } = intervalsOf(counted, { units: rows.map(({ id }) => recordOf.get(id) ?? id), unit: "record" });
   const baselines = Object.entries(TASKS[task].baselines({ train, test }));
   return {
     task,
     split,
     n: rows.length,
     decode,
-    protocol,
+    protocol: "m2se",
+    counting: TASKS[task].protocol,
     metrics,
+    intervals,
+    bootstrap,
     ...(perClass === undefined ? {} : { perClass }),
     ...(confusion === undefined ? {} : { confusion }),
     parseFailures,

@@ -34,7 +34,7 @@ test("every task gets a predictions file and scores that follow from it", { time
     const { metrics, parseFailures } = TASKS[scores.task].score(rows);
     expect(scores.metrics).toEqual(metrics);
     expect(scores.parseFailures).toBe(parseFailures);
-    expect(scores).toMatchObject({ split: "test", checkpoint, protocol: TASKS[scores.task].protocol });
+    expect(scores).toMatchObject({ split: "test", checkpoint, protocol: "m2se", counting: TASKS[scores.task].protocol, bootstrap: { unit: "record", units: 1 } });
     expect(Object.keys(scores.baselines).length).toBeGreaterThan(0);
   }
   expect(events.filter(({ kind }) => kind === "evaluation-progress").at(-1)).toEqual({ kind: "evaluation-progress", task: "ecpe", done: 2, total: 2 });

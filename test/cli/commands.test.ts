@@ -29,7 +29,7 @@ const STEP: RunEvent = {
 const INTERRUPTED: RunEvent = { kind: "interrupted", stage: "one", step: 1, signal: "SIGINT" };
 const SCORES: EvalEvent = {
   kind: "scores",
-  scores: { task: "msa", split: "test", n: 2, decode: "score", protocol: "p", metrics: { accuracy: 0.5 }, parseFailures: 0, baselines: { majority: { accuracy: 0.25 } }, checkpoint: "c", seconds: 1 },
+  scores: { task: "msa", split: "test", n: 2, decode: "score", protocol: "m2se", counting: "c", intervals: {}, bootstrap: { unit: "record", units: 2, resamples: 1000, seed: 1, level: 0.95 }, metrics: { accuracy: 0.5 }, parseFailures: 0, baselines: { majority: { accuracy: 0.25 } }, checkpoint: "c", seconds: 1 },
 };
 
 let folder: string;
@@ -122,7 +122,7 @@ test("demo trains every stage and evaluates every task of the same run directory
 
   expect(calls.map(([name]) => name)).toEqual(["renderSyntheticDataset", "trainRun", "evalRun"]);
   expect(calls[2]?.[1]).toMatchObject({ source: { runDir: join(folder, "here") }, tasks: ["msa", "erc", "fer", "eri", "ecpe"] });
-  expect(human.join("\n")).toContain("msa   2  accuracy  0.500  majority 0.250");
+  expect(human.join("\n")).toContain("msa   2  accuracy  0.500       majority 0.250");
   expect(human.at(-1)).toMatch(/^done in 0\.\d s; the run is in /);
 });
 

@@ -93,15 +93,15 @@ test("a plan shows tasks, rows, drops and what is trained", () => {
 
 test("scores stand beside the rules without a model; unread answers are counted", () => {
   const scores: ScoresFile = {
-    task: "msa", split: "test", n: 120, decode: "score", protocol: "p", metrics: { accuracy: 0.925, f1: 0.9 }, parseFailures: 3,
+    task: "msa", split: "test", n: 120, decode: "score", protocol: "m2se", counting: "c", intervals: { accuracy: [0.88, 0.96] }, bootstrap: { unit: "record", units: 40, resamples: 1000, seed: 1, level: 0.95 }, metrics: { accuracy: 0.925, f1: 0.9 }, parseFailures: 3,
     baselines: { majority: { accuracy: 0.5, f1: 0.333 }, previous: { accuracy: 0.25 } }, checkpoint: "c", seconds: 1,
   };
 
   expect(renderScores([scores]).split("\n")).toEqual([
-    "task    n  metric    model  without a model",
-    "----  ---  --------  -----  ------------------------------",
-    "msa   120  accuracy  0.925  majority 0.500, previous 0.250",
-    "           f1        0.900  majority 0.333",
+    "task    n  metric    model  95%             without a model",
+    "----  ---  --------  -----  --------------  ------------------------------",
+    "msa   120  accuracy  0.925  0.880 to 0.960  majority 0.500, previous 0.250",
+    "           f1        0.900                  majority 0.333",
     "msa: 3 of 120 answers could not be read and count as wrong",
   ]);
 });

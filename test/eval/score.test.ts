@@ -30,7 +30,10 @@ test("scores of a predictions file by hand, baselines beside them", () => {
     split: "test",
     n: 3,
     decode: "score",
-    protocol: expect.stringContaining("neutral clips left out"),
+    protocol: "m2se",
+    counting: expect.stringContaining("neutral clips left out"),
+    intervals: expect.objectContaining({ accuracy: [0, 1] }),
+    bootstrap: { unit: "record", units: 3, resamples: 1000, seed: 1, level: 0.95 },
     metrics: { accuracy: 1 / 3, recallPositive: 1 / 2, recallNegative: 0, weightedF1: expect.closeTo((2 / 3) * (2 / 3), 12), macroF1: expect.closeTo(1 / 3, 12) },
     perClass: {
       positive: { precision: 1, recall: 0.5, f1: 2 / 3, support: 2, predicted: 1 },
