@@ -2,7 +2,7 @@
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { sha256 } from "../core/hash.ts";
 
-/** Hash of everything that decides a step's numbers; the backend, the workers and the caches do not. */
+/** Hash of everything that decides a step's numbers; the backend, the workers, the caches and gradient checkpointing do not. */
 export function configHash(config: RunConfig, stage: StageConfig): string {
   return sha256(JSON.stringify(decisiveSettings(config, stage)));
 }
@@ -16,7 +16,11 @@ export function differingSettings(got: readonly [RunConfig, StageConfig], expect
 
 function decisiveSettings({ seed, model, data, levels }: RunConfig, stage: StageConfig): object {
   const { checkpoints: _, ...decisive } = stage;
-  return { seed, model, levels, stage: decisive, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } };
+  return { seed, model, levels, stage: { ...decisive, budget: decisiveBudget(stage.budget) }, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } };
+}
+
+function decisiveBudget({ gradientCheckpointing: _, ...budget }: StageConfig["budget"]): object {
+  return budget;
 }
 
 /** Every plain value as JSON, by its path. */

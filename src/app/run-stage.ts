@@ -32,7 +32,7 @@ export async function* runStage(task: StageTask): AsyncGenerator<RunEvent> {
     const { steps } = prepared.schedule;
     await writeFileAtomic(join(runDir, `plan-${stage.name}.json`), toJson(prepared.plan));
     const checkpoints = await openStageCheckpoints({ config, stage, runDir, weights, prepared });
-    weights.params.setTrainable(prepared.learningRates.keys());
+    weights.params.setTrainable(prepared.learningRates.keys(), stage.budget.gradientCheckpointing ? "inputs" : "intermediates");
     const { trainableParameters, totalParameters } = prepared.plan;
     let last = { step: checkpoints.start.step, path: "" };
     yield { kind: "stage-start", stage: stage.name, steps, resumedFrom: last.step, trainableParameters, totalParameters };

@@ -79,6 +79,7 @@ const stageSchema = z.strictObject({
       rowTokens: positiveInteger.default(4096).describe("length of a packed row"),
       rowsPerBatch: positiveInteger.default(1),
       accumulation: positiveInteger.default(8).describe("batches per optimizer step"),
+      gradientCheckpointing: z.boolean().default(false).describe("keep nothing but the input of each layer for the backward pass and compute the rest again: the same gradients in less memory and more time"),
     })
     .prefault({}),
   checkpoints: z

@@ -1,7 +1,8 @@
 /** @file A block: one transformer layer as a unit that a backend may compile, forward and backward, into one graph. */
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { engine, type Tensor } from "@tensorflow/tfjs-core";
 import { blockCompiler } from "../backend/blocks.ts";
 import type { Params } from "./params.ts";
+import { recomputed } from "./recompute.ts";
 
 export interface Block<I extends Record<string, Tensor>> {
   /** Identifies `fn` and every number it closes over; equal names and shapes share one compiled graph. */
@@ -13,10 +14,14 @@ export interface Block<I extends Record<string, Tensor>> {
   readonly fn: (params: Params, inputs: I & { readonly x: Tensor }) => Tensor[];
 }
 
-/** The outputs of the block; differentiable in `x` and in the trainable parameters it reads. */
+/** The outputs of the block; differentiable in `x` and in the trainable parameters it reads. `params.kept` decides what the backward pass finds. */
 export function runBlock<I extends Record<string, Tensor>>({ name, params, inputs, fn }: Block<I>): Tensor[] {
   const compiler = blockCompiler();
-  if (compiler === undefined) return fn(params, inputs);
+  if (compiler === undefined) return isTaped() && params.kept === "inputs" ? [recomputed({ params, inputs, fn })] : fn(params, inputs);
   // The compiler passes back an object with the very keys of `inputs`.
   return compiler.run({ name, params, inputs, fn: (own, symbols) => fn(own, symbols as typeof inputs) });
+}
+
+function isTaped(): boolean {
+  return engine().state.gradientDepth > 0;
 }

@@ -3,6 +3,7 @@
  * Model functions see a `Params` view of it, so that a block does not know which layer it is.
  */
 import { keep, tensor as newTensor, type Tensor } from "@tensorflow/tfjs-core";
+import type { Kept } from "../backend/blocks.ts";
 import { borrowFloats, hostFloats } from "../backend/host-memory.ts";
 import { nearestNames } from "../core/suggest.ts";
 
@@ -13,6 +14,8 @@ export interface Params {
   has(name: string): boolean;
   /** Whether the current stage trains this parameter. */
   isTrainable(name: string): boolean;
+  /** What a block keeps for its backward pass in the current stage. */
+  readonly kept: Kept;
   /** The same weights under a longer prefix: `scope("layers.0").get("mlp.fc1.weight")`. */
   scope(prefix: string): Params;
 }
@@ -23,6 +26,7 @@ export class ParamStore implements Params {
   /** Names whose memory was allocated here; nobody else holds it. */
   readonly #own = new Set<string>();
   #trainable: ReadonlySet<string> = new Set();
+  #kept: Kept = "intermediates";
 
   get(name: string): Tensor {
     const tensor = this.#tensors.get(name);
@@ -38,9 +42,14 @@ export class ParamStore implements Params {
     return this.#trainable.has(name);
   }
 
-  /** Names the parameters that the current stage trains; all others are frozen. */
-  setTrainable(names: Iterable<string>): void {
+  get kept(): Kept {
+    return this.#kept;
+  }
+
+  /** Names the parameters that the current stage trains, all others being frozen, and says what its blocks keep. */
+  setTrainable(names: Iterable<string>, kept: Kept = "intermediates"): void {
     this.#trainable = new Set(names);
+    this.#kept = kept;
   }
 
   scope(prefix: string): Params {
@@ -91,6 +100,9 @@ function scopedParams(params: Params, prefix: string): Params {
     get: (name) => params.get(`${prefix}.${name}`),
     has: (name) => params.has(`${prefix}.${name}`),
     isTrainable: (name) => params.isTrainable(`${prefix}.${name}`),
+    get kept() {
+      return params.kept;
+    },
     scope: (inner) => scopedParams(params, `${prefix}.${inner}`),
   };
 }

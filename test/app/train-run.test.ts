@@ -24,7 +24,7 @@ const place = toyWorkplace();
 
 test("stopping after every single step and going on gives, byte for byte, the checkpoints of never having stopped", { timeout: TIMEOUT_MS }, async () => {
   const checkpoints = { everySteps: 3, keep: 2, best: { task: "msa", everySteps: 2, samples: 2 } } as const;
-  const explain = { checkpoints, budget: { epochs: 1, maxSteps: 3, rowTokens: 420, rowsPerBatch: 1, accumulation: 2 } };
+  const explain = { checkpoints, budget: { epochs: 1, maxSteps: 3, rowTokens: 420, rowsPerBatch: 1, accumulation: 2, gradientCheckpointing: false } };
   const config = withStage(withStage(toyRunConfig(place.folder), "see", { checkpoints }), "explain", explain);
   const [whole, cut] = [join(place.folder, "whole"), join(place.folder, "cut")];
   const uninterrupted = await train(config, whole);
@@ -56,6 +56,20 @@ test("stopping after every single step and going on gives, byte for byte, the ch
   expect(again.map(({ kind }) => kind)).toEqual(["run-start", "stage-start", "stage-start"]);
   await expect(train({ ...config, seed: 8 }, whole, { resume: true })).rejects.toThrow(/made with other settings: seed: got 8, expected \d+\.\n {2}Go on with the config that the run was started with, or start in a new run directory\.$/);
   expect(JSON.parse(await readFile(join(whole, "config.json"), "utf8"))).toMatchObject({ seed: 7 });
+});
+
+test("gradient checkpointing may be switched on by going on: the weights become, byte for byte, those without it", { timeout: TIMEOUT_MS }, async () => {
+  const config = { ...toyRunConfig(place.folder), stages: toyRunConfig(place.folder).stages.slice(0, 1) };
+  const [kept, recomputed] = [join(place.folder, "kept"), join(place.folder, "recomputed")];
+  await train(config, kept);
+  await train(config, recomputed, { stopAfter: isStep });
+
+  const checkpointing = withStage(config, "see", { budget: { ...config.stages[0]!.budget, gradientCheckpointing: true } });
+  const events = await train(checkpointing, recomputed, { resume: true });
+
+  expect(stepsOf(events).length).toBe(3);
+  const weights = (folder: string): Promise<Buffer> => readFile(join(folder, "stage-1/step-000004/model.safetensors"));
+  expect((await weights(recomputed)).equals(await weights(kept))).toBe(true);
 });
 
 test("the plan's numbers are those of the training that follows", { timeout: TIMEOUT_MS }, async () => {

@@ -50,7 +50,7 @@ test("every listed path can be set again", async () => {
 
 test("a setting is explained with its meaning, what it accepts and its default", () => {
   expect(explainSetting("data.frames")).toEqual({ path: "data.frames", description: "frames per clip, uniformly spaced", accepts: "a whole number above 0 up to 1024", default: 8, keys: [] });
-  expect(explainSetting("stages.one.budget").keys).toEqual(["epochs", "maxSteps", "rowTokens", "rowsPerBatch", "accumulation"]);
+  expect(explainSetting("stages.one.budget").keys).toEqual(["epochs", "maxSteps", "rowTokens", "rowsPerBatch", "accumulation", "gradientCheckpointing"]);
   expect(explainSetting("data.onBad").accepts).toBe("one of error, drop");
   expect(explainSetting("stages.0.budget.maxSteps").description).toBe("stop after this many optimizer steps");
   expect(explainSetting("stages.one.mixture.msa").accepts).toBe("a text or a number from 0 up to 1");

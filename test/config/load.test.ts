@@ -155,7 +155,7 @@ stages:
     '  Known: msa, erc, fer, eri, ecpe. Did you mean "erc"?',
     "ConfigError a.yaml:14 stages.one.trainable: got [], expected a list of at least 1 (each a group of settings).",
     'ConfigError a.yaml:15 stages.one.budget.epoch: unknown key "epoch".',
-    '  Known: epochs, maxSteps, rowTokens, rowsPerBatch, accumulation. Did you mean "epochs"?',
+    '  Known: epochs, maxSteps, rowTokens, rowsPerBatch, accumulation, gradientCheckpointing. Did you mean "epochs"?',
     "ConfigError a.yaml:16 stages.two.mixture: missing, expected a group of settings.",
     "ConfigError a.yaml:16 stages.two.trainable: missing, expected a list of at least 1 (each a group of settings).",
     'ConfigError a.yaml:1 nmae: unknown key "nmae".',
@@ -172,7 +172,7 @@ test("numbers that no machine could work through are refused before anything is 
 
 test("a wrong value from a flag is reported at the flag", async () => {
   expect(await messageOf({ "a.yaml": BASE }, { set: ["stages.one.budget.maxStep=3"] })).toBe(
-    'ConfigError --set stages.one.budget.maxStep=3 stages.one.budget.maxStep: unknown key "maxStep".\n  Known: epochs, maxSteps, rowTokens, rowsPerBatch, accumulation. Did you mean "maxSteps"?',
+    'ConfigError --set stages.one.budget.maxStep=3 stages.one.budget.maxStep: unknown key "maxStep".\n  Known: epochs, maxSteps, rowTokens, rowsPerBatch, accumulation, gradientCheckpointing. Did you mean "maxSteps"?',
   );
 });
 

@@ -152,6 +152,7 @@ function watched(reads: string[], prefix = ""): Params {
     },
     has: (name) => params.has(prefix + name),
     isTrainable: (name) => params.isTrainable(prefix + name),
+    kept: params.kept,
     scope: (inner) => watched(reads, `${prefix}${inner}.`),
   };
 }

@@ -1,4 +1,5 @@
 /** @file train-128, train-512, train-2048: a LoRA step on a frozen decoder of Qwen2-0.5B's size, one sample in one row. */
+import type { Kept } from "../../../src/backend/blocks.ts";
 import { scheduleStage, type StageSchedule } from "../../../src/curriculum/schedule.ts";
 import { addLora } from "../../../src/model/lora.ts";
 import { selectBackend } from "../../../src/backend/select.ts";
@@ -16,6 +17,8 @@ import { firstBatch, sameStepAgain, tokenCounts, trainSteps, trainTask } from ".
 const RANK = 8;
 /** Length of an answer; only these positions reach the vocabulary. */
 const SUPERVISED = 32;
+/** Longer rows train with gradient checkpointing: what their layers keep would not fit into the memory of a small machine. */
+const LONGEST_KEPT = 1024;
 const NO_MEDIA = { videoTokens: 0, audioTokens: 0 };
 
 /** The step over one row of `tokens` tokens, the last 32 of them an answer. */
@@ -26,16 +29,16 @@ export function loraStep(tokens: number): BenchCase {
     tokens,
     flops: loraStepFlops(INTERNVL2_1B.llm_config, tokenCounts(batch), RANK),
     peer: trainTask(INTERNVL2_1B, batch, { rank: RANK, framesPerClip: 0 }),
-    prepare: () => prepare(schedule),
+    prepare: () => prepare(schedule, tokens > LONGEST_KEPT ? "inputs" : "intermediates"),
   };
 }
 
-async function prepare(schedule: StageSchedule): Promise<Repetition> {
+async function prepare(schedule: StageSchedule, kept: Kept): Promise<Repetition> {
   await selectBackend(BACKEND);
   const params = cheapWeights(INTERNVL2_1B, "language_model.");
   addLora(params, { rank: RANK, alpha: 4 * RANK, targets: "language_model\\..*_proj" }, 1);
   const learningRates = trainableParameters([{ match: "lora_", learningRate: 1e-4 }], params.names(), "bench");
-  return trainSteps({ params, config: INTERNVL2_1B, schedule, featureRows: NO_MEDIA, media: () => ({}), learningRates });
+  return trainSteps({ params, config: INTERNVL2_1B, schedule, featureRows: NO_MEDIA, media: () => ({}), learningRates, kept });
 }
 
 function oneSampleSchedule(tokens: number): StageSchedule {

@@ -1,4 +1,5 @@
 /** @file A training step as the product runs it: packing, mask, forward, backward, clipping, AdamW. */
+import type { Kept } from "../../../src/backend/blocks.ts";
 import type { BatchMedia } from "../../../src/curriculum/batch-media.ts";
 import { type Batch, buildBatch, type FeatureRows } from "../../../src/curriculum/batch.ts";
 import { buildRow } from "../../../src/curriculum/row.ts";
@@ -18,11 +19,13 @@ export interface Training {
   readonly featureRows: FeatureRows;
   readonly media: (batch: Batch) => BatchMedia;
   readonly learningRates: ReadonlyMap<string, number>;
+  /** "inputs": with gradient checkpointing. */
+  readonly kept?: Kept;
 }
 
 /** Every repetition is the next optimizer step of the product's own loop. */
-export function trainSteps({ learningRates, params, ...training }: Training): Repetition {
-  params.setTrainable(learningRates.keys());
+export function trainSteps({ learningRates, params, kept = "intermediates", ...training }: Training): Repetition {
+  params.setTrainable(learningRates.keys(), kept);
   const events = trainStage({
     stage: "bench",
     params,

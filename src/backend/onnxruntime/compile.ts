@@ -9,11 +9,18 @@ import type { OrtBackend } from "./backend.ts";
 import { createSession, type Session } from "./engine.ts";
 import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
 
+/**
+ * What a block keeps from its forward pass for its backward pass: every value that the gradients read, or its inputs
+ * alone, from which it computes the rest again (gradient checkpointing). The gradients are the same.
+ */
+export type Kept = "intermediates" | "inputs";
+
 /** The weights that a block may read; see `model/params.ts`. */
 export interface BlockParams {
   get(name: string): Tensor;
   has(name: string): boolean;
   isTrainable(name: string): boolean;
+  readonly kept: Kept;
   scope(prefix: string): BlockParams;
 }
 
@@ -38,10 +45,9 @@ interface Direction {
 }
 
 interface Backward extends Direction {
-  /** What the forward graph of a training step returns besides its result. */
-  readonly saved: readonly Value[];
   /** "x" or the names of the trained parameters, one per output. */
   readonly wanted: readonly string[];
+  /** The forward pass of a training step: the result, then what is kept. */
   readonly forward: Direction;
 }
 
@@ -49,9 +55,10 @@ interface CompiledBlock {
   /** The weights it reads and the questions it asked; another layer may use it if its answers are the same. */
   readonly reads: ReadonlyMap<string, string>;
   readonly asks: ReadonlyMap<string, boolean>;
-  readonly builder: GraphBuilder;
-  readonly forward: Direction;
-  /** By the names of the trained parameters; made when the block is first trained in this way. */
+  /** Made when the block first runs without keeping anything. */
+  readonly forward: () => Direction;
+  readonly outputShape: readonly number[];
+  /** By what is kept and the names of the trained parameters; made when the block is first trained in this way. */
   readonly backward: Map<string, Backward>;
 }
 
@@ -66,10 +73,10 @@ export class BlockCompiler {
   /** The block's outputs, computed by its compiled graph; differentiable when a tape is on. */
   run(call: BlockCall): Tensor[] {
     const block = this.#lookUp(call);
-    if (engine().state.gradientDepth === 0) return this.#execute(block.forward, call, [], undefined);
+    if (engine().state.gradientDepth === 0) return this.#execute(block.forward(), call, [], undefined);
     const trained = [...block.reads.keys()].filter((name) => call.params.isTrainable(name));
-    const key = trained.join();
-    const backward = block.backward.get(key) ?? this.#compileBackward(call, trained, block.forward.outputs[0]!.shape);
+    const key = [call.params.kept, ...trained].join();
+    const backward = block.backward.get(key) ?? this.#compileBackward(call, trained, block);
     block.backward.set(key, backward);
     return [this.#runWithGradient(backward, call)];
   }
@@ -117,11 +124,15 @@ export class BlockCompiler {
   #compileForward(call: BlockCall): CompiledBlock {
     const tracer = new Tracer(this.#backend, call);
     const outputs = tracer.trace(() => call.fn(tracer.params, tracer.inputs).map((tensor) => tracer.valueOf(tensor)));
-    return { reads: tracer.reads, asks: tracer.asks, builder: tracer.builder, forward: direction(tracer.builder, tracer.sources(), outputs), backward: new Map() };
+    const forward = once(() => direction(tracer.builder, tracer.sources(), outputs));
+    return { reads: tracer.reads, asks: tracer.asks, forward, outputShape: outputs[0]!.shape, backward: new Map() };
   }
 
-  /** Traces forward and backward together, then cuts the graph in two at the values that cross. */
-  #compileBackward(call: BlockCall, trained: readonly string[], outputShape: readonly number[]): Backward {
+  /**
+   * Traces forward and backward together. When intermediates are kept, the graph is cut in two at the values that cross;
+   * else the whole graph is the backward pass.
+   */
+  #compileBackward(call: BlockCall, trained: readonly string[], { forward, outputShape }: CompiledBlock): Backward {
     const wanted = [DIFFERENTIABLE, ...trained];
     const tracer = new Tracer(this.#backend, call);
     const { result, gradient, gradients, boundary } = tracer.trace(() => {
@@ -143,12 +154,11 @@ export class BlockCompiler {
       invariant(found.every((grad) => grad !== null), () => `block ${call.name}: its output does not depend on every trained parameter`);
       return { result: tracer.valueOf(value), gradient: dy.value, gradients: grads.map((grad) => tracer.valueOf(grad)), boundary: nodesBefore };
     });
-    const saved = crossingValues(tracer.builder, boundary);
+    const saved = call.params.kept === "inputs" ? [] : crossingValues(tracer.builder, boundary);
     const sources = tracer.sources();
     return {
       ...direction(tracer.builder, [...sources, ...saved.map((value, index): Source => ({ kind: "saved", index, value })), { kind: "gradient", value: gradient }], gradients),
-      forward: direction(tracer.builder, sources, [result, ...saved]),
-      saved,
+      forward: call.params.kept === "inputs" ? forward() : direction(tracer.builder, sources, [result, ...saved]),
       wanted,
     };
   }
@@ -208,6 +218,7 @@ class Tracer {
         return answer;
       },
       isTrainable: (name) => params.isTrainable(name),
+      kept: params.kept,
       scope: (inner) => this.#view(params.scope(inner), `${prefix}${inner}.`),
     };
   }
@@ -227,6 +238,11 @@ function direction(builder: GraphBuilder, sources: readonly Source[], outputs: r
   const graph = cutGraph(builder, sources.map(({ value }) => value), outputs);
   const used = new Set(graph.inputs.map(({ name }) => name));
   return { session: createSession(graph), sources: sources.filter(({ value }) => used.has(value.name)), outputs };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 /** Results of forward nodes that backward nodes read; a reshaped value is reshaped again rather than kept. */
