@@ -47,6 +47,8 @@ export type CApi = Readonly<Record<keyof typeof FUNCTIONS, (...args: readonly (P
   /** Address of an array's memory; the array must stay reachable while the address is used. */
   readonly address: (memory: NodeJS.TypedArray) => bigint;
   readonly version: string;
+  /** Held, never used: koffi unloads a library that nothing refers to, with all functions that were read out of its memory. */
+  readonly library: unknown;
 };
 
 /** Loads the library. Throws a plain Error that names what is missing. */
@@ -61,7 +63,7 @@ export function loadCApi(): CApi {
   const table = getApi(API_VERSION);
   if (table === null) throw new Error(`version ${String(getVersion())} does not offer API ${API_VERSION}`);
   const functions = Object.entries(FUNCTIONS).map(([name, entry]) => [name, functionAt(koffi, table, entry)]);
-  return { ...Object.fromEntries(functions), address: (memory: NodeJS.TypedArray) => koffi.address(memory), version: String(getVersion()) } as CApi;
+  return { ...Object.fromEntries(functions), address: (memory: NodeJS.TypedArray) => koffi.address(memory), version: String(getVersion()), library } as CApi;
 }
 
 const LIBRARIES: Readonly<Partial<Record<NodeJS.Platform, string>>> = { linux: "libonnxruntime.so.1", darwin: "libonnxruntime.dylib", win32: "onnxruntime.dll" };
