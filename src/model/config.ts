@@ -39,7 +39,7 @@ const llmSchema = z
   })
   .transform((llm) => ({ ...llm, num_key_value_heads: llm.num_key_value_heads ?? llm.num_attention_heads }));
 
-const audioSchema = z.looseObject({
+export const audioConfigSchema = z.looseObject({
   d_model: z.number().int(),
   encoder_layers: z.number().int(),
   encoder_attention_heads: z.number().int(),
@@ -58,13 +58,13 @@ export const modelConfigSchema = z.looseObject({
   template: z.string(),
   vision_config: visionSchema,
   llm_config: llmSchema,
-  audio_config: audioSchema.optional(),
+  audio_config: audioConfigSchema.optional(),
 });
 
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 export type VisionConfig = z.infer<typeof visionSchema>;
 export type LlmConfig = z.infer<typeof llmSchema>;
-export type AudioConfig = z.infer<typeof audioSchema>;
+export type AudioConfig = z.infer<typeof audioConfigSchema>;
 
 /** Side of the model's square input frame in pixels. */
 export function imageSize(config: ModelConfig): number {

@@ -8,7 +8,7 @@ import type { InputModality } from "../config/schema.ts";
 import { invariant } from "../core/errors.ts";
 import type { Utterance } from "../data/record.ts";
 import type { Part, Sample } from "../tasks/task.ts";
-import { beforeAnswer, beforeUser } from "./chat-template.ts";
+import { answerPieces, beforeAnswer, beforeUser } from "./chat-template.ts";
 import type { ChatTemplate } from "./chat-template.ts";
 import { IGNORE_INDEX } from "./encoded-sample.ts";
 import type { EncodedSample, EncodedSegment } from "./encoded-sample.ts";
@@ -48,7 +48,7 @@ export function encodeSamples(samples: readonly Sample[], options: EncodeOptions
 
 /** Ids of an answer with its end token: what follows the assistant header. Label scoring hangs these under a branch. */
 export function encodeAnswer(answer: string, { tokenizer, template }: Pick<EncodeOptions, "tokenizer" | "template">): Int32Array {
-  return Int32Array.from(encodePieces([text(answer), control(template.endToken)], tokenizer).ids);
+  return Int32Array.from(encodePieces(answerPieces(template, answer), tokenizer).ids);
 }
 
 function encodePrefix(sample: Sample, options: EncodeOptions): EncodedSegment {
