@@ -4,7 +4,7 @@
 export type Repetition = () => Promise<number>;
 
 export interface Patience {
-  /** First runs, not counted: they compile graphs and fill pools. */
+  /** First runs, not counted: they compile graphs and fill pools. One that takes longer than `budgetMs` is enough. */
   readonly warmups: number;
   readonly least: number;
   readonly most: number;
@@ -17,7 +17,7 @@ export const PATIENCE: Patience = { warmups: 2, least: 3, most: 40, budgetMs: 50
 
 /** Milliseconds of every counted repetition. */
 export async function measure(repetition: Repetition, { warmups, least, most, budgetMs }: Patience): Promise<number[]> {
-  for (let i = 0; i < warmups; i++) await repetition();
+  for (let i = 0, used = 0; i < warmups && used < budgetMs; i++) used += await repetition();
   const times: number[] = [];
   let used = 0;
   while (times.length < least || (times.length < most && used < budgetMs)) {

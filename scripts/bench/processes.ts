@@ -12,7 +12,7 @@ export interface Program {
 }
 
 /** A run that takes longer hangs. */
-const TIMEOUT_MS = 15 * 60_000;
+const TIMEOUT_MS = 20 * 60_000;
 /** Of what a failed program said, the end that is passed on. */
 const SHOWN_LINES = 12;
 
@@ -44,5 +44,5 @@ function finished(child: ReturnType<typeof spawn>, input: string): Promise<Finis
 }
 
 function failureOf({ code, signal }: Pick<Finished, "code" | "signal">): string {
-  return signal === null ? `it ended with exit code ${code ?? "unknown"}` : `it was killed by ${signal}${signal === "SIGKILL" ? " (out of memory, or longer than 15 minutes)" : ""}`;
+  return signal === null ? `it ended with exit code ${code ?? "unknown"}` : `it was killed by ${signal}${signal === "SIGKILL" ? " (out of memory, or longer than 20 minutes)" : ""}`;
 }

@@ -38,17 +38,16 @@ async function prepare(): Promise<Repetition> {
   const { inputIds, positionIds, segments } = row;
   const generate = (maxNewTokens: number): number => {
     const started = performance.now();
-    const answers = generateGreedy(params, INTERNVL2_1B, {
+    const prompts = {
       inputIds,
       positionIds,
       featureIndex: new Int32Array(inputIds.length).fill(-1),
       bias: treeBias([row], inputIds.length),
-      features: {},
+      features: () => ({}),
       ends: segments.slice(1).map(({ start, length }) => start + length - 1),
-      maxNewTokens,
-      stopIds: new Set(),
-    });
-    if (answers.length !== SEQUENCES || answers.some(({ length }) => length !== maxNewTokens)) throw new Error("an answer has another length than was asked for");
+    };
+    const answers = [...generateGreedy(params, INTERNVL2_1B, { rows: [prompts], maxNewTokens, stopIds: new Set() })].flat();
+    if (answers.length !== SEQUENCES || answers.some(({ ids }) => ids.length !== maxNewTokens)) throw new Error("an answer has another length than was asked for");
     return performance.now() - started;
   };
   // Reading the prompts gives the first token.

@@ -4,8 +4,10 @@ import time
 
 def measure(repetition, patience):
     """Milliseconds of every counted repetition; `repetition` returns its own milliseconds."""
+    used = 0.0
     for _ in range(patience["warmups"]):
-        repetition()
+        if used < patience["budgetMs"]:
+            used += repetition()
     times, used = [], 0.0
     while len(times) < patience["least"] or (len(times) < patience["most"] and used < patience["budgetMs"]):
         times.append(repetition())

@@ -8,10 +8,14 @@ function scripted(times: readonly number[]): { run: () => Promise<number>; ran: 
 }
 
 test("warm-up runs are not counted, and the least number runs even when the budget is spent", async () => {
-  const work = scripted([9000, 8000, 10, 20, 30]);
+  const work = scripted([40, 30, 60, 70, 80]);
 
-  expect(await measure(work.run, { warmups: 2, least: 3, most: 40, budgetMs: 5 })).toEqual([10, 20, 30]);
+  expect(await measure(work.run, { warmups: 2, least: 3, most: 40, budgetMs: 50 })).toEqual([60, 70, 80]);
   expect(work.ran()).toBe(5);
+});
+
+test("one warm-up run is enough when it uses up the budget", async () => {
+  expect(await measure(scripted([51, 10, 20]).run, { warmups: 2, least: 2, most: 2, budgetMs: 50 })).toEqual([10, 20]);
 });
 
 test("repetitions go on until the budget is used up or there are enough", async () => {

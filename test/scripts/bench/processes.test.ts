@@ -19,7 +19,7 @@ test("a program that fails is quoted with its exit code and the end of what it s
 });
 
 test("a killed program is told from one that failed", async () => {
-  await expect(node(`process.kill(process.pid, "SIGKILL")`)).rejects.toThrow("it was killed by SIGKILL (out of memory, or longer than 15 minutes)");
+  await expect(node(`process.kill(process.pid, "SIGKILL")`)).rejects.toThrow("it was killed by SIGKILL (out of memory, or longer than 20 minutes)");
 });
 
 test("a program that is not there is an error", async () => {
