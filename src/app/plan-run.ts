@@ -1,13 +1,12 @@
 /** @file What training would do, in numbers, from the very schedule that it would execute. */
-import { selectBackend } from "../backend/select.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
-import type { StagePlan } from "../curriculum/plan.ts";
-import { isLora, addLora } from "../model/lora.ts";
-import type { ParamStore } from "../model/params.ts";
+import { expectedParameters } from "../model/checkpoints/expected-parameters.ts";
+import { weightShapes } from "../model/checkpoints/hf-folder.ts";
+import { isLora, loraShapes } from "../model/lora.ts";
+import type { Shapes } from "../model/params.ts";
 import { loadSampleClips } from "./clips.ts";
-import { openExperiment, samplesOf } from "./experiment.ts";
-import { prepareStage, tasksOf } from "./prepare-stage.ts";
-import { loadBase } from "./stage-weights.ts";
+import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
+import { type PlannedStage, prepareStage, tasksOf } from "./prepare-stage.ts";
 
 export interface PlanOptions {
   readonly config: RunConfig;
@@ -16,25 +15,24 @@ export interface PlanOptions {
   readonly signal: AbortSignal;
 }
 
-/** The plans of the stages; nothing is written, unless the config names a cache. */
-export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<{ readonly stages: readonly StagePlan[] }> {
-  await selectBackend("cpu");
+/** The plans of the stages. No weight is loaded; nothing is written, unless the config names a cache. */
+export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<{ readonly stages: readonly PlannedStage[] }> {
   const experiment = await openExperiment(config);
   const stages = config.stages.filter(({ name }) => names.includes(name));
   const loaded = await loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache });
-  const plans: StagePlan[] = [];
-  for (const stage of stages) {
-    const { params } = await loadBase(config, experiment.model);
-    addAdapters(config, stage, params);
-    plans.push(prepareStage(experiment, stage, { loaded, params }).plan);
-    params.dispose();
-  }
-  return { stages: plans };
+  const base = await baseShapes(experiment);
+  return { stages: stages.map((stage) => prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base) }).plan) };
 }
 
-/** The adapters that a stage has of its own or from the stages it descends from. */
-function addAdapters(config: RunConfig, stage: StageConfig, params: ParamStore): void {
+/** What `loadBase` would load. */
+async function baseShapes({ config, model }: Experiment): Promise<Shapes> {
+  return config.model.init === "random" ? expectedParameters(model.config) : weightShapes(model);
+}
+
+/** With the adapters that a stage has of its own or from the stages it descends from. */
+function withAdapters(config: RunConfig, stage: StageConfig, base: Shapes): Shapes {
   const parent = config.stages.find(({ name }) => name === stage.initFrom);
-  if (parent !== undefined) addAdapters(config, parent, params);
-  if (stage.lora !== undefined && !params.names().some(isLora)) addLora(params, stage.lora, config.seed, `stages.${stage.name}.lora`);
+  const shapes = parent === undefined ? base : withAdapters(config, parent, base);
+  if (stage.lora === undefined || [...shapes.keys()].some(isLora)) return shapes;
+  return new Map([...shapes, ...loraShapes(shapes, stage.lora, `stages.${stage.name}.lora`)]);
 }

@@ -5,16 +5,21 @@ import { resolveMixture } from "../curriculum/mixture.ts";
 import { tooLongProblems } from "../curriculum/pack.ts";
 import { type PlanContext, planStage, type StagePlan } from "../curriculum/plan.ts";
 import { scheduleStage, type StageInput, type StageSchedule } from "../curriculum/schedule.ts";
-import type { ParamStore } from "../model/params.ts";
+import type { Shapes } from "../model/params.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
+import { estimateMemory, type MemoryEstimate } from "../train/memory-estimate.ts";
 import { trainableParameters } from "../train/trainable.ts";
+import { sizeOfShape } from "../model/params.ts";
 import { dropsByReason, type LoadedSamples } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
 
+/** With what the model's size adds to the numbers of a schedule. */
+export type PlannedStage = StagePlan & { readonly memory: MemoryEstimate };
+
 export interface PreparedStage {
   readonly schedule: StageSchedule;
-  readonly plan: StagePlan;
+  readonly plan: PlannedStage;
   /** Peak learning rate of every trained parameter. */
   readonly learningRates: ReadonlyMap<string, number>;
 }
@@ -24,9 +29,10 @@ export function tasksOf(stages: readonly StageConfig[]): TaskName[] {
   return TASK_NAMES.filter((task) => stages.some(({ mixture }) => mixture[task] !== undefined));
 }
 
-/** Schedule, plan and learning rates of a stage; `params` are those it starts from. */
-export function prepareStage({ config, encoding }: Experiment, stage: StageConfig, { loaded, params }: { loaded: LoadedSamples; params: ParamStore }): PreparedStage {
-  const learningRates = trainableParameters(stage.trainable, params.names(), `stages.${stage.name}.trainable`);
+/** Schedule, plan and learning rates of a stage; `shapes` are those of the parameters it starts from. */
+export function prepareStage(experiment: Experiment, stage: StageConfig, { loaded, shapes }: { loaded: LoadedSamples; shapes: Shapes }): PreparedStage {
+  const { config, encoding } = experiment;
+  const learningRates = trainableParameters(stage.trainable, [...shapes.keys()], `stages.${stage.name}.trainable`);
   const input: StageInput = {
     stage: stage.name,
     seed: config.seed,
@@ -36,8 +42,31 @@ export function prepareStage({ config, encoding }: Experiment, stage: StageConfi
   };
   const schedule = scheduleStage(input);
   refuseTooLong(config, stage, schedule);
-  const context: PlanContext = { drops: dropsByReason(loaded.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: params.count([...learningRates.keys()]), totalParameters: params.count() };
-  return { schedule, plan: planStage(input, context, schedule), learningRates };
+  const context: PlanContext = { drops: dropsByReason(loaded.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: count(shapes, learningRates.keys()), totalParameters: count(shapes, shapes.keys()) };
+  const plan = planStage(input, context, schedule);
+  return { schedule, plan: { ...plan, memory: stageMemory(experiment, stage, { plan, shapes, trained: [...learningRates.keys()], loaded }) }, learningRates };
+}
+
+function stageMemory(
+  { config: { data }, model }: Experiment,
+  { budget }: StageConfig,
+  { plan: { largestBatch }, shapes, trained, loaded }: { plan: StagePlan; shapes: Shapes; trained: readonly string[]; loaded: LoadedSamples },
+): MemoryEstimate {
+  const { rows, supervisedTokens, videoClips, audioClips } = largestBatch;
+  return estimateMemory({
+    config: model.config,
+    shapes,
+    trained,
+    batch: { rows, length: budget.rowTokens, supervised: supervisedTokens, frames: videoClips * data.frames, sounds: audioClips },
+    accumulation: budget.accumulation,
+    kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
+    clipBytes: [...loaded.clips.values()].reduce((sum, { pixels, mel }) => sum + (pixels?.byteLength ?? 0) + (mel?.byteLength ?? 0), 0),
+  });
+}
+
+/** Numbers in the named parameters. */
+function count(shapes: Shapes, names: Iterable<string>): number {
+  return [...names].reduce((sum, name) => sum + sizeOfShape(shapes.get(name) ?? []), 0);
 }
 
 function refuseTooLong({ data }: RunConfig, { name, budget }: StageConfig, { tooLong }: StageSchedule): void {

@@ -28,7 +28,7 @@ export async function* runStage(task: StageTask): AsyncGenerator<RunEvent> {
   const started = performance.now();
   const weights = await startStage(config, stage, { folder: experiment.model, runDir });
   try {
-    const prepared = prepareStage(experiment, stage, { loaded, params: weights.params });
+    const prepared = prepareStage(experiment, stage, { loaded, shapes: weights.params.shapes() });
     const { steps } = prepared.schedule;
     await writeFileAtomic(join(runDir, `plan-${stage.name}.json`), toJson(prepared.plan));
     const checkpoints = await openStageCheckpoints({ config, stage, runDir, weights, prepared });

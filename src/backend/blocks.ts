@@ -1,7 +1,7 @@
 /** @file Which backend compiles blocks. */
 import { backend } from "@tensorflow/tfjs-core";
 import { OrtBackend } from "./onnxruntime/backend.ts";
-import { type BlockCall, BlockCompiler, type Kept } from "./onnxruntime/compile.ts";
+import { type BlockCall, BlockCompiler, isTaped, type Kept } from "./onnxruntime/compile.ts";
 
 const compilers = new WeakMap<OrtBackend, BlockCompiler>();
 
@@ -14,4 +14,4 @@ export function blockCompiler(): BlockCompiler | undefined {
   return compiler;
 }
 
-export type { BlockCall, Kept };
+export { type BlockCall, isTaped, type Kept };

@@ -1,12 +1,12 @@
 /** @file StagePlan: what a stage would run, in numbers, computed from the very schedule that training executes. */
 import { TASK_NAMES } from "../tasks/task.ts";
 import type { TaskName } from "../tasks/task.ts";
-import type { EncodedSample } from "../text/encoded-sample.ts";
+import type { EncodedSample, Modality } from "../text/encoded-sample.ts";
 import type { Mixture } from "./mixture.ts";
 import { sampleLength } from "./pack.ts";
 import { treeLength } from "./row.ts";
 import type { Tree } from "./row.ts";
-import { scheduleStage, stepTrees } from "./schedule.ts";
+import { chunk, scheduleStage, stepTrees } from "./schedule.ts";
 import type { StageInput, StageSchedule } from "./schedule.ts";
 
 /** One task's part of a stage, over all its steps. */
@@ -21,6 +21,14 @@ export interface TaskPlan {
   /** Means over the samples trained on; 0 without any. The prefix counts in full although it is shared. */
   readonly meanTokens: number;
   readonly meanAnswerTokens: number;
+}
+
+export interface BatchSize {
+  readonly rows: number;
+  readonly supervisedTokens: number;
+  /** Distinct clips that are looked at, and listened to. */
+  readonly videoClips: number;
+  readonly audioClips: number;
 }
 
 export interface StagePlan {
@@ -43,6 +51,8 @@ export interface StagePlan {
   readonly meanTreesPerRow: number;
   /** The row with the most supervised tokens: the one that needs most memory in the vocabulary projection. */
   readonly heaviestRow: { readonly supervisedTokens: number; readonly usedTokens: number; readonly clips: number };
+  /** The largest of each over all batches: what memory must suffice for. */
+  readonly largestBatch: BatchSize;
   /** Samples that are left out, by reason. */
   readonly drops: Readonly<Record<string, number>>;
   readonly trainableParameters: number;
@@ -62,7 +72,8 @@ const DROP_TOO_LONG = "longer than a row";
 
 /** The plan of a stage; pure. */
 export function planStage(input: StageInput, context: PlanContext, schedule: StageSchedule = scheduleStage(input)): StagePlan {
-  const rows = Array.from({ length: schedule.steps }, (_, i) => stepTrees(schedule, i + 1)).flat();
+  const steps = Array.from({ length: schedule.steps }, (_, i) => stepTrees(schedule, i + 1));
+  const rows = steps.flat();
   const trained = trainedSamples(input.samples, rows);
   const packedTokens = sum(rows.flat(), treeLength);
   const unpackedTokens = sum(trained, sampleLength);
@@ -83,6 +94,7 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
     paddingShare: share(rows.length * rowTokens - packedTokens, rows.length * rowTokens),
     meanTreesPerRow: share(rows.flat().length, rows.length),
     heaviestRow: heaviestRow(rows, trained),
+    largestBatch: largestBatch(steps.flatMap((trees) => chunk(trees, rowsPerBatch)), trained),
     drops: schedule.tooLong.length === 0 ? drops : { ...drops, [DROP_TOO_LONG]: schedule.tooLong.length },
     ...parameters,
   };
@@ -114,14 +126,27 @@ function planTasks(samples: readonly EncodedSample[], trained: readonly EncodedS
 }
 
 function heaviestRow(rows: readonly (readonly Tree[])[], trained: readonly EncodedSample[]): StagePlan["heaviestRow"] {
-  const supervised = new Map(trained.map(({ id, supervisedTokens }) => [id, supervisedTokens]));
+  const supervised = supervisedCounter(trained);
   const weights = rows.map((trees) => ({
-    supervisedTokens: sum(trees.flat(), ({ sampleId }) => (sampleId === undefined ? 0 : (supervised.get(sampleId) ?? 0))),
+    supervisedTokens: supervised(trees),
     usedTokens: sum(trees, treeLength),
     clips: new Set(trees.flat().flatMap(({ segment }) => segment.slots.map(({ clip }) => clip))).size,
   }));
   const none = { supervisedTokens: 0, usedTokens: 0, clips: 0 };
   return weights.reduce((heaviest, row) => (row.supervisedTokens > heaviest.supervisedTokens ? row : heaviest), none);
+}
+
+function largestBatch(batches: readonly (readonly (readonly Tree[])[])[], trained: readonly EncodedSample[]): BatchSize {
+  const supervised = supervisedCounter(trained);
+  const largest = (size: (rows: readonly (readonly Tree[])[]) => number): number => batches.reduce((most, rows) => Math.max(most, size(rows)), 0);
+  const clips = (wanted: Modality) => largest((rows) => new Set(rows.flat(2).flatMap(({ segment }) => segment.slots.filter(({ modality }) => modality === wanted).map(({ clip }) => clip))).size);
+  return { rows: largest((rows) => rows.length), supervisedTokens: largest((rows) => sum(rows, supervised)), videoClips: clips("video"), audioClips: clips("audio") };
+}
+
+/** Counts the supervised tokens of some trees. */
+function supervisedCounter(trained: readonly EncodedSample[]): (trees: readonly Tree[]) => number {
+  const tokens = new Map(trained.map(({ id, supervisedTokens }) => [id, supervisedTokens]));
+  return (trees) => sum(trees.flat(), ({ sampleId }) => (sampleId === undefined ? 0 : (tokens.get(sampleId) ?? 0)));
 }
 
 function sum<T>(list: readonly T[], value: (element: T) => number): number {

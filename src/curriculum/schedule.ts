@@ -106,6 +106,7 @@ function nothingToTrain(stage: string, counts: { readonly mixture: Mixture; read
 
 const rowsPerStep = ({ rowsPerBatch, accumulation }: StageBudget): number => rowsPerBatch * accumulation;
 
-function chunk<T>(list: readonly T[], size: number): T[][] {
+/** The list in parts of `size`, the last one with what is left. */
+export function chunk<T>(list: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
 }

@@ -1,6 +1,6 @@
 /** @file A block: one transformer layer as a unit that a backend may compile, forward and backward, into one graph. */
-import { engine, type Tensor } from "@tensorflow/tfjs-core";
-import { blockCompiler } from "../backend/blocks.ts";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { blockCompiler, isTaped } from "../backend/blocks.ts";
 import type { Params } from "./params.ts";
 import { recomputed } from "./recompute.ts";
 
@@ -20,8 +20,4 @@ export function runBlock<I extends Record<string, Tensor>>({ name, params, input
   if (compiler === undefined) return isTaped() && params.kept === "inputs" ? [recomputed({ params, inputs, fn })] : fn(params, inputs);
   // The compiler passes back an object with the very keys of `inputs`.
   return compiler.run({ name, params, inputs, fn: (own, symbols) => fn(own, symbols as typeof inputs) });
-}
-
-function isTaped(): boolean {
-  return engine().state.gradientDepth > 0;
 }

@@ -1,4 +1,7 @@
-/** @file differentiable: tf.customGrad with typed saved tensors. The one border where tfjs's untyped list is read back. */
+/**
+ * @file differentiable: tf.customGrad with typed saved tensors, the one border where tfjs's untyped list is read back;
+ * and untaped, its opposite.
+ */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 
@@ -20,4 +23,9 @@ export function differentiable<const S extends readonly Tensor[]>({ inputs, forw
     return { value, gradFunc: (dy: Tensor, list: Tensor[]) => backward(dy, list as unknown as S) };
   });
   return op(...inputs);
+}
+
+/** The value of `body` as a constant: an op without inputs, inside which the tape notes nothing and nothing is kept for a gradient. */
+export function untaped(body: () => Tensor): Tensor {
+  return tf.customGrad(() => ({ value: body(), gradFunc: () => [] }))();
 }

@@ -9,6 +9,7 @@ import { invariant } from "../core/errors.ts";
 import type { Batch } from "../curriculum/batch.ts";
 import { encodeSounds } from "./audio.ts";
 import type { AudioConfig, ModelConfig } from "./config.ts";
+import { untaped } from "./custom-grad.ts";
 import { decode, type DecoderInputs } from "./decoder.ts";
 import { decoderLayout } from "./decoder-layout.ts";
 import { runLayer } from "./layer.ts";
@@ -25,8 +26,9 @@ export const PARTS = { vision: "vision_model", visionProjector: "mlp1", audio: "
 export function visualFeatures(params: Params, config: ModelConfig, pixels_IYXC: Tensor): Tensor {
   return tf.tidy(() => {
     const vision = config.vision_config;
-    const hidden = encodeImages(params.scope(PARTS.vision), vision, pixels_IYXC, layersUpTo(config.select_layer, vision));
-    return projectImages(params, config, { hidden, grid: patchGrid(pixels_IYXC, vision) });
+    const encode = (): Tensor => encodeImages(params.scope(PARTS.vision), vision, pixels_IYXC, layersUpTo(config.select_layer, vision));
+    const project = (hidden: Tensor): Tensor => projectImages(params, config, { hidden, grid: patchGrid(pixels_IYXC, vision) });
+    return tapedWhereTrained(params, [PARTS.vision, PARTS.visionProjector], () => project(tapedWhereTrained(params, [PARTS.vision], encode)));
   });
 }
 
@@ -48,14 +50,22 @@ function withoutClassToken(hidden: Tensor): Tensor {
 /** Decoder tokens [A * tokens, D] of log-mel features [A, bins, frames], sound after sound. */
 export function audioFeatures(params: Params, config: ModelConfig, mel: Tensor): Tensor {
   const audio = audioConfig(config);
+  const encode = (): Tensor => encodeSounds(params.scope(PARTS.audio), audio, mel);
   return tf.tidy(() =>
-    runLayer({
-      name: `audio-projector/stack${audio.frame_stack}`,
-      params: params.scope(PARTS.audioProjector),
-      inputs: { x: encodeSounds(params.scope(PARTS.audio), audio, mel) },
-      fn: (weights, { x }) => [project(weights, stackFrames(x, audio.frame_stack))],
-    }),
+    tapedWhereTrained(params, [PARTS.audio, PARTS.audioProjector], () =>
+      runLayer({
+        name: `audio-projector/stack${audio.frame_stack}`,
+        params: params.scope(PARTS.audioProjector),
+        inputs: { x: tapedWhereTrained(params, [PARTS.audio], encode) },
+        fn: (weights, { x }) => [project(weights, stackFrames(x, audio.frame_stack))],
+      }),
+    ),
   );
+}
+
+/** The result of `body`, which reads media and these parts alone; if none of them is trained, nothing is kept for a backward pass. */
+function tapedWhereTrained(params: Params, parts: readonly string[], body: () => Tensor): Tensor {
+  return parts.some((part) => params.trainsWithin(part)) ? body() : untaped(body);
 }
 
 function audioConfig(config: ModelConfig): AudioConfig {

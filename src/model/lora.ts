@@ -8,7 +8,7 @@ import { UserError } from "../core/errors.ts";
 import { rng } from "../core/rng.ts";
 import { LORA_A, LORA_B, LORA_SCALE } from "./linear.ts";
 import { compilePattern, patternHint } from "./name-pattern.ts";
-import type { ParamStore } from "./params.ts";
+import type { ParamStore, Shapes } from "./params.ts";
 
 export interface LoraOptions {
   readonly rank: number;
@@ -27,18 +27,43 @@ const LOOKUP = /(embed_tokens|tok_embeddings|embed_positions)$/;
  * @returns the adapted modules, in store order.
  * @throws UserError - ConfigError when a target matches no module, or a module has an adapter already.
  */
-export function addLora(store: ParamStore, { rank, alpha, targets }: LoraOptions, seed: number, where = "lora"): string[] {
-  const modules = matchingModules(linearModules(store), targets, `${where}.targets`);
-  const adapted = modules.filter((module) => store.has(`${module}.${LORA_A}`));
+export function addLora(store: ParamStore, options: LoraOptions, seed: number, where = "lora"): string[] {
+  const { rank, alpha } = options;
+  const planned = plannedAdapters(store.shapes(), options, where);
+  for (const { module, inputSize, outputSize } of planned) {
+    setAdapter(store, module, { a: kaimingUniform(module, rank, inputSize, seed), b: zeros([outputSize, rank]), scale: alpha / rank });
+  }
+  return planned.map(({ module }) => module);
+}
+
+/** The shapes that `addLora` would add to these, and with what complaints. */
+export function loraShapes(shapes: Shapes, options: LoraOptions, where = "lora"): Shapes {
+  const { rank } = options;
+  const entries = plannedAdapters(shapes, options, where).flatMap(({ module, inputSize, outputSize }): [string, number[]][] => [
+    [`${module}.${LORA_A}`, [rank, inputSize]],
+    [`${module}.${LORA_B}`, [outputSize, rank]],
+    [`${module}.${LORA_SCALE}`, []],
+  ]);
+  return new Map(entries);
+}
+
+interface PlannedAdapter {
+  readonly module: string;
+  readonly inputSize: number;
+  readonly outputSize: number;
+}
+
+function plannedAdapters(shapes: Shapes, { targets }: LoraOptions, where: string): PlannedAdapter[] {
+  const modules = matchingModules(linearModules(shapes), targets, `${where}.targets`);
+  const adapted = modules.filter((module) => shapes.has(`${module}.${LORA_A}`));
   if (adapted.length > 0) {
     const hint = "Leave lora out of this stage: it goes on with the adapters of the stage before.";
     throw new UserError({ kind: "ConfigError", where, what: `${adapted.length} of ${modules.length} modules have an adapter already, first "${adapted[0]}"`, hint });
   }
-  for (const module of modules) {
-    const [outputSize, inputSize] = matrixShape(store.get(`${module}.weight`));
-    setAdapter(store, module, { a: kaimingUniform(module, rank, inputSize, seed), b: zeros([outputSize, rank]), scale: alpha / rank });
-  }
-  return modules;
+  return modules.map((module) => {
+    const [outputSize = 0, inputSize = 0] = shapes.get(`${module}.weight`) ?? [];
+    return { module, inputSize, outputSize };
+  });
 }
 
 /** Stores the three entries of one adapter; takes ownership of `a` and `b`. */
@@ -77,11 +102,10 @@ export function isLora(name: string): boolean {
 }
 
 /** Modules whose weight is a matrix that `linear` multiplies with. */
-export function linearModules(store: ParamStore): string[] {
-  return store
-    .names()
-    .filter((name) => name.endsWith(".weight") && !isLora(name) && store.get(name).rank === 2)
-    .map((name) => name.slice(0, -".weight".length))
+export function linearModules(shapes: Shapes): string[] {
+  return [...shapes]
+    .filter(([name, shape]) => name.endsWith(".weight") && !isLora(name) && shape.length === 2)
+    .map(([name]) => name.slice(0, -".weight".length))
     .filter((module) => !LOOKUP.test(module));
 }
 
@@ -117,9 +141,4 @@ function kaimingUniform(module: string, rank: number, inputSize: number, seed: n
   const bound = 1 / Math.sqrt(inputSize);
   const values = Float32Array.from({ length: rank * inputSize }, () => (2 * draw.uniform() - 1) * bound);
   return tensor2d(values, [rank, inputSize], "float32");
-}
-
-function matrixShape(weight: Tensor): [outputSize: number, inputSize: number] {
-  const [outputSize = 0, inputSize = 0] = weight.shape;
-  return [outputSize, inputSize];
 }

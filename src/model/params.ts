@@ -14,10 +14,20 @@ export interface Params {
   has(name: string): boolean;
   /** Whether the current stage trains this parameter. */
   isTrainable(name: string): boolean;
+  /** Whether the current stage trains anything under this prefix. */
+  trainsWithin(prefix: string): boolean;
   /** What a block keeps for its backward pass in the current stage. */
   readonly kept: Kept;
   /** The same weights under a longer prefix: `scope("layers.0").get("mlp.fc1.weight")`. */
   scope(prefix: string): Params;
+}
+
+/** Parameter name -> shape. */
+export type Shapes = ReadonlyMap<string, readonly number[]>;
+
+/** Numbers in a tensor of this shape. */
+export function sizeOfShape(shape: readonly number[]): number {
+  return shape.reduce((size, side) => size * side, 1);
 }
 
 /** Owner of the weights. Everything else borrows. */
@@ -42,6 +52,11 @@ export class ParamStore implements Params {
     return this.#trainable.has(name);
   }
 
+  trainsWithin(prefix: string): boolean {
+    for (const name of this.#trainable) if (name.startsWith(`${prefix}.`)) return true;
+    return false;
+  }
+
   get kept(): Kept {
     return this.#kept;
   }
@@ -58,6 +73,11 @@ export class ParamStore implements Params {
 
   names(): string[] {
     return [...this.#tensors.keys()];
+  }
+
+  /** Every parameter's shape by name. */
+  shapes(): Shapes {
+    return new Map([...this.#tensors].map(([name, { shape }]) => [name, shape]));
   }
 
   /** Takes ownership of `tensor`; an earlier one of this name is disposed. */
@@ -100,6 +120,7 @@ function scopedParams(params: Params, prefix: string): Params {
     get: (name) => params.get(`${prefix}.${name}`),
     has: (name) => params.has(`${prefix}.${name}`),
     isTrainable: (name) => params.isTrainable(`${prefix}.${name}`),
+    trainsWithin: (inner) => params.trainsWithin(`${prefix}.${inner}`),
     get kept() {
       return params.kept;
     },

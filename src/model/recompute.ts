@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../core/errors.ts";
 import type { Block } from "./block.ts";
+import { untaped } from "./custom-grad.ts";
 import type { Params } from "./params.ts";
 
 /** The only output of the block; its gradients, in `x` and in the trainable parameters that it reads, come from running `fn` once more. */
@@ -28,11 +29,6 @@ function onlyOutput([output, ...others]: readonly Tensor[]): Tensor {
   return output;
 }
 
-/** A value that the tape takes for a constant: an op without inputs, inside which nothing is noted. */
-function untaped(body: () => Tensor): Tensor {
-  return tf.customGrad(() => ({ value: body(), gradFunc: () => [] }))();
-}
-
 /** Gradients computed while another tape is played back, which it must find again. */
 function gradientsWithin(body: () => Tensor, inputs: Tensor[], dy: Tensor): Tensor[] {
   const { state } = tf.engine();
@@ -55,6 +51,7 @@ function recording(params: Params, prefix: string, read: Map<string, Tensor>): P
     },
     has: (name) => params.has(name),
     isTrainable: (name) => params.isTrainable(name),
+    trainsWithin: (prefix) => params.trainsWithin(prefix),
     kept: params.kept,
     scope: (inner) => recording(params.scope(inner), `${prefix}${inner}.`, read),
   };

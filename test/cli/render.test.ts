@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { renderSetting } from "../../src/cli/render/config.ts";
 import { renderEvent, renderStep } from "../../src/cli/render/events.ts";
-import { renderCount, renderDuration, renderScore, renderShare } from "../../src/cli/render/numbers.ts";
+import { renderCount, renderDuration, renderMegabytes, renderScore, renderShare } from "../../src/cli/render/numbers.ts";
 import { updatePace } from "../../src/cli/render/pace.ts";
 import { renderPlan } from "../../src/cli/render/plan.ts";
 import { renderScores } from "../../src/cli/render/scores.ts";
 import { renderTable } from "../../src/cli/render/table.ts";
-import type { StagePlan } from "../../src/curriculum/plan.ts";
+import type { PlannedStage } from "../../src/app/index.ts";
 import type { ScoresFile } from "../../src/eval/score.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 
@@ -27,6 +27,10 @@ test("numbers are grouped, shares in per cent, scores with three decimals", () =
   expect([renderCount(999), renderCount(1000), renderCount(1_234_567.6)]).toEqual(["999", "1,000", "1,234,568"]);
   expect(renderShare(0.1234)).toBe("12.3%");
   expect([renderScore(0.98765), renderScore(1), renderScore(0), renderScore(12)]).toEqual(["0.988", "1.000", "0.000", "12"]);
+});
+
+test("megabytes become gigabytes from a thousand on", () => {
+  expect([0, 0.2, 998.4, 999.2, 12_345].map(renderMegabytes)).toEqual(["0 MB", "1 MB", "999 MB", "1.0 GB", "12.3 GB"]);
 });
 
 test("a table is as wide as its widest cells", () => {
@@ -69,7 +73,9 @@ test.each(EVENTS)("event %j", (event, line) => {
 });
 
 test("a plan shows tasks, rows, drops and what is trained", () => {
-  const stage: StagePlan = {
+  const stage: PlannedStage = {
+    memory: { weights: 1992.7, gradients: 17.6, moments: 35.2, clips: 0.2, activations: { intermediates: 13_204, inputs: 1403.2 }, peak: 3709 },
+    largestBatch: { rows: 4, supervisedTokens: 30, videoClips: 3, audioClips: 2 },
     stage: "one", epochs: 2, steps: 12, rows: 48, rowTokens: 512, rowsPerStep: 4, supervisedTokens: 400, packedTokens: 20_000, unpackedTokens: 40_000, sharingSaves: 0.5,
     paddingShare: 0.1863, meanTreesPerRow: 3.25, heaviestRow: { supervisedTokens: 9, usedTokens: 500, clips: 3 }, drops: { "longer than a row": 2 }, trainableParameters: 250, totalParameters: 1000,
     tasks: {
@@ -82,6 +88,8 @@ test("a plan shows tasks, rows, drops and what is trained", () => {
     "stage one: 12 steps of 4 rows, 2 epochs",
     "trains 250 of 1,000 parameters (25.0%)",
     "48 rows of 512 tokens: 18.6% padding, 3.3 trees a row, shared prefixes save 50.0% of the tokens",
+    "memory: about 3.7 GB at most, of it weights 2.0 GB, gradients 18 MB, AdamW 36 MB, decoded clips 1 MB",
+    "activations of the largest batch: 13.2 GB, with gradient checkpointing 1.4 GB",
     "task  level  available  samples  supervised tokens  share  mean length",
     "----  -----  ---------  -------  -----------------  -----  -----------",
     "msa     0.8        100      160                300  75.0%           90",

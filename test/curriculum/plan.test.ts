@@ -38,6 +38,7 @@ test("a plan of four samples, by hand", () => {
     paddingShare: 10 / 40,
     meanTreesPerRow: 1,
     heaviestRow: { supervisedTokens: 3, usedTokens: 9, clips: 1 },
+    largestBatch: { rows: 1, supervisedTokens: 3, videoClips: 1, audioClips: 0 },
     drops: { "unreadable media": 3, "longer than a row": 1 },
     trainableParameters: 10,
     totalParameters: 100,
@@ -58,6 +59,12 @@ test("the plan counts exactly what the steps hold, with maxSteps too", () => {
     expect(plan.rows).toBe(rows.length);
     expect(plan.packedTokens).toBe(rows.reduce((sum, { usedTokens }) => sum + usedTokens, 0));
     expect(plan.supervisedTokens).toBe(batches.reduce((sum, { supervisedTokens }) => sum + supervisedTokens, 0));
+    expect(plan.largestBatch).toEqual({
+      rows: 2,
+      supervisedTokens: Math.max(...batches.map(({ supervisedTokens }) => supervisedTokens)),
+      videoClips: Math.max(...batches.map(({ videoClips }) => videoClips.length)),
+      audioClips: Math.max(...batches.map(({ audioClips }) => audioClips.length)),
+    });
     expect(plan.heaviestRow.supervisedTokens).toBe(Math.max(...rows.map(({ supervisedTokens }) => supervisedTokens)));
     expect(Object.values(plan.tasks).reduce((sum, { samples }) => sum + samples, 0)).toBe(rows.flatMap(({ segments }) => segments).filter(({ sampleId }) => sampleId !== undefined).length);
     expect(plan.sharingSaves).toBeGreaterThan(0.05);

@@ -1,18 +1,20 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { rng } from "../../src/core/rng.ts";
 import { sampleLength } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
 import { treeBias } from "../../src/curriculum/tree-mask.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { embedBatch, hiddenStates, logitsAt } from "../../src/model/emoverse.ts";
-import { generateGreedy } from "../../src/model/generate.ts";
+import { generateGreedy, type UnreadRow } from "../../src/model/generate.ts";
 import type { Params, ParamStore } from "../../src/model/params.ts";
 import { tidied } from "../../src/backend/tidied.ts";
 import type { EncodedSample, EncodedSegment } from "../../src/text/encoded-sample.ts";
 import { toyBatch, toyClipSamples, toyMedia, toyWeights } from "../train/toy-rows.ts";
+import { answersByPrompt } from "./generated.ts";
 import { useBackend } from "./support.ts";
 import { toyConfig } from "./toy-model.ts";
-import { packRows } from "../curriculum/toy-samples.ts";
+import { packRows, toySample } from "../curriculum/toy-samples.ts";
 
 const TIMEOUT_MS = 60_000;
 const MAX_NEW = 5;
@@ -64,12 +66,64 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expect(generate(few, { rowTokens: 97 })).toEqual(few.map(({ id }) => whole.get(id)));
   });
 
-  test("nothing is left behind", { timeout: TIMEOUT_MS }, () => {
+  test("more prompts than grow at once, short and long in any order of rows, write what each writes alone", { timeout: TIMEOUT_MS }, () => {
+    const long = prompt("long", 140);
+    const longer = prompt("longer", 300);
+    const rows = [[...PROMPTS.slice(0, 4), long], PROMPTS.slice(4), [longer], Array.from({ length: 26 }, (_, i) => prompt(`short ${i}`, 4 + (i % 7))), [prompt("last", 130)]];
+    const expected = new Map(rows.flat().map((each) => [each.id, byForwardPasses(each, MAX_NEW)]));
+    const stopIds = new Set(stopTokens([...expected.values()])); // so that slots are given to others at different steps
+
+    for (const order of [rows, rows.toReversed()]) {
+      const answers = generateInRows(order, { rowTokens: 512, stopIds });
+      expect(answers).toEqual(order.flat().map(({ id }) => untilStop(expected.get(id) ?? [], [...stopIds])));
+    }
+    expect(rows.flat().length).toBe(38);
+    expect(new Set([...expected.values()].map(String)).size).toBeGreaterThan(25);
+  });
+
+  test("answers come as soon as they end, a row is read when there is room for it", { timeout: TIMEOUT_MS }, () => {
+    const happened: string[] = [];
+    const groups = [0, 1, 2, 3].map((row) => Array.from({ length: 16 }, (_, i) => prompt(`${row}/${i}`, 5 + i)));
+    function* rows(): Generator<UnreadRow> {
+      for (const [i, prompts] of groups.entries()) {
+        happened.push(`row ${i}`);
+        yield unreadRow(prompts, 256);
+      }
+    }
+
+    const ended: number[] = [];
+    for (const answers of generateGreedy(params, toyConfig, { rows: rows(), maxNewTokens: 3, stopIds: new Set() })) {
+      ended.push(...answers.map(({ prompt: number }) => number));
+      happened.push(`${answers.length}`);
+    }
+
+    // Two rows fill the 32 slots, two steps end all of them.
+    expect(happened).toEqual(["row 0", "0", "row 1", "0", "0", "32", "row 2", "0", "row 3", "0", "0", "32"]);
+    expect(ended).toEqual(Array.from({ length: 64 }, (_, i) => i));
+  });
+
+  test("nothing is left behind, however often", { timeout: TIMEOUT_MS }, () => {
     generate(PROMPTS.slice(0, 2));
+    const before = tf.memory();
+
+    for (let i = 0; i < 5; i++) generate(PROMPTS.slice(0, 2));
+
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+    expect(tf.memory()).toEqual(before); // buffers, sessions and the pool as well
+  });
+
+  test("a reader that leaves before the end leaves nothing behind", { timeout: TIMEOUT_MS }, () => {
     const before = tf.memory().numTensors;
+    const row = unreadRow(PROMPTS.slice(0, 2), 100);
 
-    generate(PROMPTS.slice(0, 2));
+    let steps = 0;
+    for (const answers of generateGreedy(params, toyConfig, { rows: [row], maxNewTokens: MAX_NEW, stopIds: new Set() })) {
+      expect(answers).toEqual([]);
+      steps += 1;
+      if (steps === 2) break;
+    }
 
+    expect(steps).toBe(2);
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -91,15 +145,29 @@ interface Options {
   readonly reader?: Params;
 }
 
-/** Answers to the prompts, all in one row. */
-function generate(prompts: readonly EncodedSample[], { maxNewTokens = MAX_NEW, stopIds = new Set(), rowTokens, reader = params }: Options = {}): number[][] {
+/** Answers to the prompts, all in one row, in their order. */
+function generate(prompts: readonly EncodedSample[], { rowTokens, ...options }: Options = {}): number[][] {
   const total = prompts.reduce((sum, prompt) => sum + sampleLength(prompt), 0);
-  const { rows } = packRows(prompts, { rowTokens: rowTokens ?? total });
+  return generateInRows([prompts], { ...options, rowTokens: rowTokens ?? total });
+}
+
+/** Answers to the prompts of several rows, row by row. */
+function generateInRows(rows: readonly (readonly EncodedSample[])[], { reader = params, maxNewTokens = MAX_NEW, stopIds = new Set(), rowTokens }: Options & { readonly rowTokens: number }): number[][] {
+  return answersByPrompt(generateGreedy(reader, toyConfig, { rows: rows.map((prompts) => unreadRow(prompts, rowTokens, reader)), maxNewTokens, stopIds }));
+}
+
+function unreadRow(prompts: readonly EncodedSample[], rowTokens: number, reader: Params = params): UnreadRow {
+  const { rows } = packRows(prompts, { rowTokens });
   expect(rows.length).toBe(1);
   const batch = toyBatch(...rows);
-  return tidied(() =>
-    generateGreedy(reader, toyConfig, { ...batch, bias: treeBias(rows, batch.length), features: batchFeatures(reader, toyConfig, toyMedia(batch)), ends: prompts.map((prompt) => endOf(rows[0]!, prompt)), maxNewTokens, stopIds }),
-  );
+  return { ...batch, bias: treeBias(rows, batch.length), features: () => batchFeatures(reader, toyConfig, toyMedia(batch)), ends: prompts.map((prompt) => endOf(rows[0]!, prompt)) };
+}
+
+/** A text of random tokens. */
+function prompt(id: string, length: number): EncodedSample {
+  const draw = rng("prompt", id);
+  const words = (count: number): number[] => Array.from({ length: count }, () => 1 + draw.integer(29));
+  return toySample({ id, prefixKey: id, prefix: words(length - 2), branch: words(2), answer: 0 });
 }
 
 function endOf({ segments }: PackedRow, { id }: EncodedSample): number {
@@ -152,6 +220,7 @@ function watched(reads: string[], prefix = ""): Params {
     },
     has: (name) => params.has(prefix + name),
     isTrainable: (name) => params.isTrainable(prefix + name),
+    trainsWithin: (inner) => params.trainsWithin(prefix + inner),
     kept: params.kept,
     scope: (inner) => watched(reads, `${prefix}${inner}.`),
   };

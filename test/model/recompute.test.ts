@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runBlock } from "../../src/model/block.ts";
 import type { Kept } from "../../src/backend/blocks.ts";
+import { visualFeatures } from "../../src/model/emoverse.ts";
 import { ParamStore } from "../../src/model/params.ts";
 import { lossAndGradients } from "../../src/train/micro-batch.ts";
 import { packRows } from "../curriculum/toy-samples.ts";
@@ -47,6 +48,17 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  test("a tower that is not trained keeps nothing, and the projector behind it has the same gradients", { timeout: TIMEOUT_MS }, () => {
+    const projector = params.names().filter((name) => name.startsWith("mlp1."));
+    const [whole, alone] = [params.names(), projector].map((trained) => projectorGradients(trained, projector));
+
+    expect(alone?.gradients).toEqual(whole?.gradients);
+    expect(whole?.gradients.length).toBe(6);
+    expect(whole?.gradients.every((values) => values.some((value) => value !== 0))).toBe(true);
+    expect(whole!.held).toBeGreaterThan(alone!.held + 2 * 5); // two layers, each with at least x, two norms, attention weights and gelu
+    expect(projectorGradients(["language_model.model.norm.weight"], projector.slice(0, 1)).held).toBeLessThanOrEqual(3); // frames as batch, tower and projector give one result each
+  });
+
   test("between forward and backward, a deep stack holds its blocks' inputs and the result, nothing else", { timeout: TIMEOUT_MS }, () => {
     buffersHeld("intermediates"); // compiles, where blocks are compiled
     buffersHeld("inputs");
@@ -73,6 +85,35 @@ function step(kept: Kept, names: readonly string[] = params.names()): Map<string
   const values = new Map([["losses", losses.slice()], ...[...gradients].map(([name, gradient]): [string, Float32Array] => [name, gradient.dataSync<"float32">().slice()])]);
   tf.dispose([...gradients.values()]);
   return values;
+}
+
+/** Gradients of the projector's weights when the named parameters are trained, and the buffers between forward and backward. */
+function projectorGradients(trained: readonly string[], projector: readonly string[]): { gradients: Float32Array[]; held: number } {
+  params.setTrainable(trained);
+  const pixels = randomTensor("pixels", [2, 16, 16, 3]);
+  let held = 0;
+  const run = (): Float32Array[] => {
+    const before = tf.memory().numDataBuffers;
+    const features = (): tf.Tensor => tf.tidy(() => visualFeatures(params, toyConfig, pixels));
+    const { value, grads } = tf.engine().gradients(
+      () => {
+        const visual = features();
+        held = tf.memory().numDataBuffers - before;
+        return tf.sum(tf.square(visual));
+      },
+      projector.map((name) => params.get(name)),
+      undefined,
+      true,
+    );
+    const found: readonly (tf.Tensor | undefined)[] = grads;
+    const values = found.map((gradient) => gradient?.dataSync<"float32">().slice() ?? new Float32Array(1));
+    tf.dispose([value, ...found.filter((gradient) => gradient !== undefined)]);
+    return values;
+  };
+  run(); // compiles, where blocks are compiled
+  const gradients = run();
+  pixels.dispose();
+  return { gradients, held };
 }
 
 const DEPTH = 8;

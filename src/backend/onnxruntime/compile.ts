@@ -20,6 +20,7 @@ export interface BlockParams {
   get(name: string): Tensor;
   has(name: string): boolean;
   isTrainable(name: string): boolean;
+  trainsWithin(prefix: string): boolean;
   readonly kept: Kept;
   scope(prefix: string): BlockParams;
 }
@@ -34,6 +35,12 @@ export interface BlockCall {
 
 /** The input through which gradients flow. */
 const DIFFERENTIABLE = "x";
+
+/** Whether a gradient will be asked for: a tape is on, and this is not the inside of an op with a gradient of its own. */
+export function isTaped(): boolean {
+  const { gradientDepth, kernelDepth } = engine().state;
+  return gradientDepth > 0 && kernelDepth === 0;
+}
 
 /** Where a graph input comes from when the graph runs. */
 type Source = { readonly value: Value } & ({ readonly kind: "input" | "param"; readonly name: string } | { readonly kind: "saved"; readonly index: number } | { readonly kind: "gradient" });
@@ -73,7 +80,7 @@ export class BlockCompiler {
   /** The block's outputs, computed by its compiled graph; differentiable when a tape is on. */
   run(call: BlockCall): Tensor[] {
     const block = this.#lookUp(call);
-    if (engine().state.gradientDepth === 0) return this.#execute(block.forward(), call, [], undefined);
+    if (!isTaped()) return this.#execute(block.forward(), call, [], undefined);
     const trained = [...block.reads.keys()].filter((name) => call.params.isTrainable(name));
     const key = [call.params.kept, ...trained].join();
     const backward = block.backward.get(key) ?? this.#compileBackward(call, trained, block);
@@ -218,6 +225,7 @@ class Tracer {
         return answer;
       },
       isTrainable: (name) => params.isTrainable(name),
+      trainsWithin: (inner) => params.trainsWithin(inner),
       kept: params.kept,
       scope: (inner) => this.#view(params.scope(inner), `${prefix}${inner}.`),
     };

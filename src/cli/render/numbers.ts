@@ -13,6 +13,11 @@ export function renderCount(count: number): string {
   return Math.round(count).toString().replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** `512 MB`, from a gigabyte on `1.9 GB`. */
+export function renderMegabytes(megabytes: number): string {
+  return megabytes <= 999 ? `${Math.ceil(megabytes)} MB` : `${(megabytes / 1000).toFixed(1)} GB`;
+}
+
 /** `12.3%`. */
 export function renderShare(share: number): string {
   return `${(share * 100).toFixed(1)}%`;

@@ -44,16 +44,30 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
 export async function loadWeights({ folder, config }: Pick<ModelFolder, "folder" | "config">, store: ParamStore): Promise<void> {
   const files = await openWeightFiles(folder);
   try {
-    const expected = expectedParameters(config);
-    if (!files.tensors.has(HEAD)) expected.delete(HEAD);
-    checkAgainst(expected, files, folder);
-    for (const [name, shape] of expected) {
+    for (const [name, shape] of checkedShapes(files, folder, config)) {
       const data = await fileOf(files, name).readFloats(name);
       store.set(name, tensor(data, [...shape], "float32"));
     }
   } finally {
     await files.close();
   }
+}
+
+/** The shapes that `loadWeights` would put into a store; only the files' headers are read. Throws what it would throw. */
+export async function weightShapes({ folder, config }: Pick<ModelFolder, "folder" | "config">): Promise<ReadonlyMap<string, Shape>> {
+  const files = await openWeightFiles(folder);
+  try {
+    return checkedShapes(files, folder, config);
+  } finally {
+    await files.close();
+  }
+}
+
+function checkedShapes(files: WeightFiles, folder: string, config: ModelConfig): ReadonlyMap<string, Shape> {
+  const expected = expectedParameters(config);
+  if (!files.tensors.has(HEAD)) expected.delete(HEAD);
+  checkAgainst(expected, files, folder);
+  return expected;
 }
 
 /** Writes config.json and model.safetensors; the config comes last, so that a folder with one is complete. */

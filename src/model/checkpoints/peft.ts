@@ -94,7 +94,7 @@ function planAdapter(file: SafetensorsFile, config: AdapterConfig, store: ParamS
   const problems: string[] = [];
   const halves = new Map<string, { a?: string; b?: string }>();
   const whole = new Map<string, string>();
-  const modules = new Set(linearModules(store));
+  const modules = new Set(linearModules(store.shapes()));
   for (const key of file.names) {
     const { path, half } = splitKey(key);
     const known = [path, `language_model.${path}`].find((name) => (half === undefined ? store.has(name) : modules.has(name)));
@@ -166,7 +166,7 @@ async function describeAdapter(store: ParamStore, modules: readonly string[], { 
     r: first.rank,
     lora_alpha: first.alpha,
     lora_dropout: 0,
-    target_modules: targetModules(linearModules(store), modules),
+    target_modules: targetModules(linearModules(store.shapes()), modules),
     modules_to_save: alsoTrained.length === 0 ? null : [...new Set(alsoTrained.map((name) => name.replace(/\.(weight|bias)$/, "")))],
     rank_pattern: Object.fromEntries(sizes.filter(({ rank }) => rank !== first.rank).map(({ module, rank }) => [module, rank])),
     alpha_pattern: Object.fromEntries(sizes.filter(({ alpha }) => alpha !== first.alpha).map(({ module, alpha }) => [module, alpha])),

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { expectedParameters } from "../../../src/model/checkpoints/expected-parameters.ts";
-import { baseHash, loadWeights, readModelFolder, writeModelFolder } from "../../../src/model/checkpoints/hf-folder.ts";
+import { baseHash, loadWeights, readModelFolder, weightShapes, writeModelFolder } from "../../../src/model/checkpoints/hf-folder.ts";
 import { openSafetensors } from "../../../src/model/checkpoints/safetensors.ts";
 import { storeTensors } from "../../../src/model/checkpoints/store-tensors.ts";
 import { writeSafetensors, type TensorToWrite } from "../../../src/model/checkpoints/write-safetensors.ts";
@@ -46,6 +46,19 @@ test("the audio projector takes stacked frames; norms and biases follow the conf
   const names = [...expectedParameters(large).keys()].filter((name) => name.includes("layers.0.") && !name.startsWith("audio"));
   expect(names.filter((name) => name.endsWith(".bias"))).toEqual(["attn.proj", "mlp.fc1", "mlp.fc2"].map((module) => `vision_model.encoder.layers.0.${module}.bias`));
   expect(names).toContain("vision_model.encoder.layers.0.attn.k_norm.weight");
+});
+
+test("the shapes of a folder's weights are known without loading them, a missing head included", async () => {
+  const folder = await temporaryFolder();
+  const { config } = await readModelFolder(QWEN2);
+  const store = await emptyStore();
+  await loadWeights({ folder: QWEN2, config }, store);
+  await writeModelFolder(folder, config, [...storeTensors(store)].filter(({ name }) => name !== HEAD));
+
+  expect(await weightShapes({ folder: QWEN2, config })).toEqual(store.shapes());
+  expect(store.shapes().size).toBe(65);
+  expect((await weightShapes({ folder, config })).size).toBe(64);
+  await expect(weightShapes({ folder, config: toyConfig })).rejects.toThrow("missing tensor");
 });
 
 test("loaded weights equal the file's, and a written folder loads to the same again", async () => {
