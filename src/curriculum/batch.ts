@@ -4,6 +4,7 @@ import { invariant } from "../core/errors.ts";
 import type { MediaTokens } from "../text/encode.ts";
 import type { Modality } from "../text/encoded-sample.ts";
 import type { PackedRow } from "./packed-row.ts";
+import { seenUntil } from "./tree-mask.ts";
 
 export interface Batch {
   readonly rows: readonly PackedRow[];
@@ -13,6 +14,8 @@ export interface Batch {
   readonly inputIds: Int32Array;
   readonly labels: Int32Array;
   readonly positionIds: Int32Array;
+  /** Position in its row; a query sees a key if key <= query < seenUntil[key]. The whole tree mask. */
+  readonly seenUntil: Int32Array;
   /** Distinct clips with a video slot, then those with an audio slot; a clip's features are computed once per batch. */
   readonly videoClips: readonly string[];
   readonly audioClips: readonly string[];
@@ -54,6 +57,7 @@ export function buildBatch(rows: readonly PackedRow[], { videoTokens, audioToken
     inputIds: concatArrays(Int32Array, rows.map(({ inputIds }) => inputIds)),
     labels: concatArrays(Int32Array, rows.map(({ labels }) => labels)),
     positionIds: concatArrays(Int32Array, rows.map(({ positionIds }) => positionIds)),
+    seenUntil: concatArrays(Int32Array, rows.map(seenUntil)),
     videoClips,
     audioClips,
     featureIndex: concatArrays(Int32Array, rows.map((row) => featureIndex(row, tables))),

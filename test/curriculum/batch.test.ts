@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { buildBatch } from "../../src/curriculum/batch.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
+import { seenUntil } from "../../src/curriculum/tree-mask.ts";
 import type { MediaSlot } from "../../src/text/encoded-sample.ts";
 import { packRows, randomSamples, segment } from "./toy-samples.ts";
 
@@ -28,6 +29,7 @@ test("flat arrays are the rows one after another", () => {
   const batch = buildBatch(rows, { videoTokens: 0, audioTokens: 0 });
 
   expect(rows.length).toBeGreaterThan(5);
+  expect([...batch.seenUntil]).toEqual(rows.flatMap((row) => [...seenUntil(row)]));
   for (const name of ["inputIds", "labels", "positionIds"] as const) expect([...batch[name]]).toEqual(rows.flatMap((row) => [...row[name]]));
   expect(batch.supervisedTokens).toBe(rows.reduce((sum, row) => sum + row.supervisedTokens, 0));
   expect(new Set(batch.featureIndex)).toEqual(new Set([-1]));

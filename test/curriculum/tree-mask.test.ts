@@ -3,7 +3,7 @@ import { rng } from "../../src/core/rng.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
 import type { Tree } from "../../src/curriculum/row.ts";
-import { MASKED, treeBias } from "../../src/curriculum/tree-mask.ts";
+import { MASKED, seenUntil, treeBias } from "../../src/curriculum/tree-mask.ts";
 import { segment } from "./toy-samples.ts";
 
 test("one prefix with two branches and one padding position, written out by hand", () => {
@@ -31,6 +31,18 @@ test("random forests: equal to the rule applied pair by pair, several rows in on
   expect(rows.some(({ usedTokens }) => usedTokens < length)).toBe(true);
   expect(bias).toEqual(slowBias(rows, length));
   expect(new Set(bias)).toEqual(new Set([0, MASKED]));
+});
+
+test("one number a position: the end of its segment's descendants; padding ends at once", () => {
+  const row = buildRow([[{ segment: segment([1, 2]), parent: -1 }, { segment: segment([3, 4]), parent: 0 }, { segment: segment([5]), parent: 1 }, { segment: segment([6]), parent: 0 }], [{ segment: segment([7]), parent: -1 }]], 8);
+
+  expect([...seenUntil(row)]).toEqual([6, 6, 5, 5, 5, 6, 7, 8]);
+});
+
+test("a segment that does not stand behind its parent's other descendants is refused", () => {
+  const row = buildRow([[{ segment: segment([1]), parent: -1 }, { segment: segment([2]), parent: 0 }, { segment: segment([3]), parent: 0 }, { segment: segment([4]), parent: 1 }]], 4);
+
+  expect(() => seenUntil(row)).toThrow("segment 4 of a row stands apart from its parent 2");
 });
 
 test("a plain sample is causal", () => {
@@ -63,13 +75,24 @@ function randomForest(seed: number, length: number): PackedRow {
   const random = rng(seed, "forest");
   const trees: Tree[] = [];
   for (let free = length - random.integer(6); free > 12; ) {
-    const tree = Array.from({ length: 1 + random.integer(6) }, (_, i) => ({ segment: segment(Array<number>(1 + random.integer(5)).fill(7)), parent: i === 0 ? -1 : random.integer(i) }));
+    const tree = randomTree(1 + random.integer(6), (below) => random.integer(below));
     const tokens = tree.reduce((sum, node) => sum + node.segment.inputIds.length, 0);
     if (tokens > free) break;
     trees.push(tree);
     free -= tokens;
   }
   return buildRow(trees, length);
+}
+
+/** Nodes in the order of a walk: each is a child of the one before or of one of its ancestors. */
+function randomTree(size: number, draw: (below: number) => number): Tree {
+  const path: number[] = [];
+  return Array.from({ length: size }, (_, i) => {
+    path.length = Math.min(path.length, i === 0 ? 0 : 1 + draw(path.length));
+    const parent = path.at(-1) ?? -1;
+    path.push(i);
+    return { segment: segment(Array<number>(1 + draw(5)).fill(7)), parent };
+  });
 }
 
 function depth({ segments }: PackedRow): number {
