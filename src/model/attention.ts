@@ -28,7 +28,9 @@ export interface AttentionInputs {
  */
 export function attend({ query, key, value, bias, tiling }: AttentionInputs): Tensor {
   const [, , length = 0, headDim = 0] = query.shape;
-  const tiles = tiling === undefined ? [{ start: 0, end: length, firstKey: 0, endKey: key.shape[2] ?? 0 }] : tilesOf(length, tiling);
+  const [, , numKeys = 0] = key.shape;
+  invariant(tiling === undefined || numKeys === length, () => `attend: ${length} queries and ${numKeys} keys in tiles`);
+  const tiles = tiling === undefined ? [{ start: 0, end: length, firstKey: 0, endKey: numKeys }] : tilesOf(length, tiling);
   const biases = bias === undefined ? undefined : cutBias(bias, tiles);
   const scale = 1 / Math.sqrt(headDim);
   return differentiable({

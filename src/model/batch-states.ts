@@ -1,9 +1,8 @@
 /** @file From a batch with its clips to decoder states: towers, embeddings, tree mask and decoder in one call. */
-import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { BatchMedia } from "../curriculum/batch-media.ts";
 import type { Batch } from "../curriculum/batch.ts";
-import { treeBias } from "../curriculum/tree-mask.ts";
+import { treeMask } from "./attention-tiles.ts";
 import { batchFeatures } from "./batch-features.ts";
 import type { ModelConfig } from "./config.ts";
 import { embedBatch, hiddenStates } from "./emoverse.ts";
@@ -19,6 +18,6 @@ export function batchStates(params: Params, config: ModelConfig, { batch, media 
   return hiddenStates(params, config, {
     embeds_BSD: embedBatch(params, config, batch, batchFeatures(params, config, media)),
     positionIds: batch.positionIds,
-    bias_BSL: tf.tensor3d(treeBias(batch.rows, batch.length), [batch.batchSize, batch.length, batch.length]),
+    ...treeMask(batch),
   });
 }

@@ -7,6 +7,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../core/errors.ts";
 import { attend, mergeHeads, splitHeads } from "./attention.ts";
+import type { TiledBias, Tiling } from "./attention-tiles.ts";
 import { runBlock } from "./block.ts";
 import type { LlmConfig } from "./config.ts";
 import { decoderLayout, rotaryShape, type DecoderLayout } from "./decoder-layout.ts";
@@ -16,15 +17,21 @@ import { rmsNorm } from "./norm.ts";
 import type { Params } from "./params.ts";
 import { rope, ropeTables } from "./rope.ts";
 
-export interface DecoderInputs {
+interface DecoderTokens {
   readonly embeds_BSD: Tensor;
   /** [B * S], inside the segment, not inside the row. */
   readonly positionIds: Int32Array;
-  /** [B, S, L]: 0 where a position may look, -1e9 where not. The past comes first along L. */
-  readonly bias_BSL: Tensor;
   /** One entry per layer; absent: nothing came before. */
   readonly past?: readonly LayerCache[];
 }
+
+interface WholeBias {
+  /** [B, S, L]: 0 where a position may look, -1e9 where not. The past comes first along L. */
+  readonly bias_BSL: Tensor;
+}
+
+/** The mask of rows without a past may come in tiles. */
+export type DecoderInputs = DecoderTokens & (WholeBias | TiledBias);
 
 /** Keys, already rotated, and values of a layer: [B, K, P, H]. */
 export interface LayerCache extends Readonly<Record<string, Tensor>> {
@@ -46,14 +53,15 @@ type Output = "hidden" | "hidden-and-cache";
 
 function runDecoder(params: Params, config: LlmConfig, inputs: DecoderInputs, output: Output): { hidden_BSD: Tensor; fresh: LayerCache[] } {
   const layout = decoderLayout(config);
-  const spec = layerSpec(config, output);
+  const { bias, tiling } = "bias_BSL" in inputs ? { bias: inputs.bias_BSL, tiling: undefined } : inputs;
+  const spec = { ...layerSpec(config, output), tiling };
   const [batchSize = 0] = inputs.embeds_BSD.shape;
   const tables = ropeTables(inputs.positionIds, { batchSize, ...rotaryShape(config, layout) });
   const fresh: LayerCache[] = [];
   let x = inputs.embeds_BSD;
   for (let index = 0; index < config.num_hidden_layers; index++) {
     const past = pastOf(inputs.past, index);
-    const layerInputs: LayerInputs = { x, ...tables, bias: inputs.bias_BSL, ...past };
+    const layerInputs: LayerInputs = { x, ...tables, bias, ...past };
     const [hidden, key, value] = tf.tidy(() =>
       runBlock({
         name: blockName(layout, spec),
@@ -83,6 +91,7 @@ function finalNorm(params: Params, x: Tensor, eps: number): Tensor {
 export interface DecoderLayerSpec extends HeadShape {
   readonly eps: number;
   readonly output: Output;
+  readonly tiling?: Tiling | undefined;
 }
 
 /** The numbers a layer closes over. */
@@ -95,7 +104,8 @@ export function layerSpec(config: LlmConfig, output: Output): DecoderLayerSpec {
 }
 
 function blockName(layout: DecoderLayout, spec: DecoderLayerSpec): string {
-  return `decoder-layer/${layout.name}/h${spec.numHeads}/kv${spec.numKvHeads}/d${spec.headDim}/eps${spec.eps}/${spec.output}`;
+  const tiles = spec.tiling === undefined ? "whole" : `tiles${spec.tiling.chunk}x${spec.tiling.lookback}`;
+  return `decoder-layer/${layout.name}/h${spec.numHeads}/kv${spec.numKvHeads}/d${spec.headDim}/eps${spec.eps}/${tiles}/${spec.output}`;
 }
 
 /** The tensors of a layer's block. */
@@ -105,7 +115,7 @@ export interface LayerInputs extends Record<string, Tensor> {
   /** [B, S, H], of `ropeTables`. */
   cos: Tensor;
   sin: Tensor;
-  /** [B, S, L] */
+  /** [B, S, L], or a `TiledBias`'s */
   bias: Tensor;
   /** [B, K, P, H] */
   pastKey?: Tensor;
@@ -122,7 +132,7 @@ export function decoderLayer(params: Params, inputs: LayerInputs, { layout, spec
   const key = rope(splitHeads(projected.key, { batchSize, numHeads: numKvHeads }), inputs);
   const value = splitHeads(projected.value, { batchSize, numHeads: numKvHeads });
   const { bias, pastKey, pastValue } = inputs;
-  const attended = attend({ query, key: behind(pastKey, key), value: behind(pastValue, value), bias });
+  const attended = attend({ query, key: behind(pastKey, key), value: behind(pastValue, value), bias, tiling: spec.tiling });
   const between = tf.add(rows, layout.projectOut(params, mergeHeads(attended)));
   const fed = layout.mlp(params, rmsNorm(between, params.get(`${layout.mlpNorm}.weight`), spec.eps));
   const output = tf.reshape(tf.add(between, fed), [batchSize, length, width]);

@@ -64,11 +64,12 @@ describe("in tiles", () => {
     expectGradientsMatchDifferences((query, key, value) => attend({ query, key, value, bias, tiling }), [randomTensor("q", shape(2)), randomTensor("k", shape(1)), randomTensor("v", shape(1))]);
   });
 
-  test("a bias of another tiling is refused", () => {
+  test("a bias of another tiling and keys of a past are refused", () => {
     const batch = batchOf([[tree(6, 3)]], 9);
     const [query, key, value] = [randomTensor("q", [1, 2, 9, 2]), randomTensor("k", [1, 1, 9, 2]), randomTensor("v", [1, 1, 9, 2])];
 
     expect(() => attend({ query, key, value, bias: treeMask(batch, 3).bias, tiling: { chunk: 3, lookback: 1 } })).toThrow("attend: a bias [1,54] for tiles of 45 pairs");
+    expect(() => attend({ query: tf.slice(query, [0, 0, 6, 0]), key, value, ...treeMask(batch, 3) })).toThrow("attend: 3 queries and 9 keys in tiles");
   });
 });
 
