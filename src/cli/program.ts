@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { configCommand } from "./commands/config.ts";
-import { dataCommand } from "./commands/data-synth.ts";
+import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { evalCommand } from "./commands/eval.ts";
 import { planCommand } from "./commands/plan.ts";

@@ -16,6 +16,7 @@ import type { EmtRecord, Split, Utterance } from "./record.ts";
 const infoSchema = z.strictObject({
   name: z.string().min(1),
   source: z.string().min(1),
+  mediaRoot: z.string().min(1).optional().describe("folder that media paths are relative to, itself relative to this file's folder; absent: this folder"),
   seed: z.number().int().optional(),
   counts: z.partialRecord(z.enum(SPLITS), z.strictObject({ records: z.number().int().min(0), utterances: z.number().int().min(0) })),
 });
@@ -45,29 +46,44 @@ export async function openDataset(root: string): Promise<Dataset> {
   const info = await readDatasetInfo(root);
   const bySplit = new Map<Split, readonly JsonlLine<EmtRecord>[]>();
   const problems: Problem[] = [];
+  const media = await mediaRootOf(root, info);
   for (const split of SPLITS) {
     const read = await readSplit(root, split);
     if (read === undefined) continue;
     bySplit.set(split, read.lines);
     problems.push(...read.problems);
   }
-  problems.push(...(await findProblems({ bySplit, realRoot })));
+  problems.push(...(await findProblems({ bySplit, realRoot: media === root ? realRoot : await realpath(media) })));
   // Counts are compared only when nothing else is wrong: a refused line would be reported twice.
   if (problems.length === 0 && info !== undefined) problems.push(...countProblems({ root, info, bySplit }));
   if (problems.length > 0) throw new UserError(capped(problems, root));
   if (![...bySplit.values()].some((lines) => lines.length > 0)) throw noRecords(root);
   const records = new Map([...bySplit].map(([split, lines]) => [split, lines.map(({ value }) => value)] as const));
   const absolute = resolve(root);
+  const absoluteMedia = resolve(media);
   return {
     root,
     name: info?.name ?? absolute.split(/[\\/]/).at(-1) ?? root,
     ...(info === undefined ? {} : { info }),
     records: (split) => records.get(split) ?? [],
-    mediaPath: ({ media }) => ({
-      ...(media?.video === undefined ? {} : { video: join(absolute, media.video) }),
-      ...(media?.audio === undefined ? {} : { audio: join(absolute, media.audio) }),
+    mediaPath: (utterance) => ({
+      ...(utterance.media?.video === undefined ? {} : { video: join(absoluteMedia, utterance.media.video) }),
+      ...(utterance.media?.audio === undefined ? {} : { audio: join(absoluteMedia, utterance.media.audio) }),
     }),
   };
+}
+
+/**
+ * The folder that a dataset's media paths are relative to.
+ *
+ * @throws UserError (DataError) when dataset.json names one that is not there.
+ */
+export async function mediaRootOf(root: string, info: DatasetInfo | undefined): Promise<string> {
+  if (info?.mediaRoot === undefined) return root;
+  const media = resolve(root, info.mediaRoot);
+  const found = await stat(media).catch(() => undefined);
+  if (found?.isDirectory() === true) return media;
+  throw new UserError({ kind: "DataError", where: join(root, "dataset.json"), what: `mediaRoot: got "${info.mediaRoot}", which is no folder as seen from here`, hint: "The media were moved, or this folder was: correct mediaRoot, or build the dataset again." });
 }
 
 async function requireFolder(root: string): Promise<string> {

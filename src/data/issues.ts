@@ -36,7 +36,7 @@ const FIELD_NAMES: readonly string[] = [
   ...Object.keys(recordSchema.shape),
   ...Object.keys(utteranceSchema.shape),
   ...["video", "audio", "score", "polarity", "unit", "intensity", "emotionUtterance", "causeUtterance"],
-  ...["name", "seed", "counts", "records"],
+  ...["name", "seed", "mediaRoot", "counts", "records"],
 ];
 
 function ownerName(root: unknown): string {

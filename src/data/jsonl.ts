@@ -1,12 +1,11 @@
 /** @file JSON lines: a strict reader that keeps going after a bad line, and a writer whose file appears only when it is whole. */
-import { open, rename, rm } from "node:fs/promises";
 import { createReadStream } from "node:fs";
-import { dirname } from "node:path";
-import { randomBytes } from "node:crypto";
 import { createInterface } from "node:readline";
 import type { z } from "zod";
 import type { Problem } from "../core/errors.ts";
-import { describeSystemError, makeFolder } from "../core/files.ts";
+import { describeSystemError } from "../core/files.ts";
+import { openTextWriter } from "./files/text-writer.ts";
+import type { TextWriter } from "./files/text-writer.ts";
 import { describeIssue } from "./issues.ts";
 
 export interface JsonlLine<T> {
@@ -19,6 +18,15 @@ export interface JsonlLine<T> {
 export async function readJsonl<T>(path: string, schema: z.ZodType<T>): Promise<{ readonly lines: readonly JsonlLine<T>[]; readonly problems: readonly Problem[] }> {
   const lines: JsonlLine<T>[] = [];
   const problems: Problem[] = [];
+  for await (const line of streamJsonl(path, schema)) {
+    if ("problems" in line) problems.push(...line.problems);
+    else lines.push(line);
+  }
+  return { lines, problems };
+}
+
+/** As `readJsonl`, one line at a time. */
+export async function* streamJsonl<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<JsonlLine<T> | { readonly problems: readonly Problem[]; readonly where: string }> {
   let number = 0;
   try {
     for await (const text of createInterface({ input: createReadStream(path, "utf8"), crlfDelay: Infinity })) {
@@ -27,55 +35,21 @@ export async function readJsonl<T>(path: string, schema: z.ZodType<T>): Promise<
       if (content.trim() === "") continue;
       const where = `${path}:${number}`;
       const result = parseLine(content, schema, where);
-      if ("problems" in result) problems.push(...result.problems);
-      else lines.push({ value: result.value, where });
+      yield "problems" in result ? { ...result, where } : { value: result.value, where };
     }
   } catch (error) {
     throw describeSystemError(error, path);
   }
-  return { lines, problems };
 }
 
-export interface JsonlWriter {
+export interface JsonlWriter extends Omit<TextWriter, "write"> {
   write(value: unknown): Promise<void>;
-  /** Flushes and renames into place; before this the file at `path` is what it was. */
-  commit(): Promise<void>;
-  /** Throws away what was written; harmless after `commit`. */
-  discard(): Promise<void>;
 }
 
 /** A writer that streams to a temporary file beside `path`. The caller ends it with `commit` or `discard`. */
 export async function openJsonlWriter(path: string): Promise<JsonlWriter> {
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const guarded = async (work: () => Promise<void>): Promise<void> => {
-    try {
-      await work();
-    } catch (error) {
-      throw describeSystemError(error, path);
-    }
-  };
-  await guarded(() => makeFolder(dirname(path)));
-  const file = await open(temporary, "wx").catch((error: unknown) => {
-    throw describeSystemError(error, path);
-  });
-  let done = false;
-  return {
-    write: (value) => guarded(() => file.writeFile(`${JSON.stringify(value)}\n`)),
-    commit: () =>
-      guarded(async () => {
-        await file.sync();
-        await file.close();
-        await rename(temporary, path);
-        done = true;
-      }),
-    discard: () =>
-      guarded(async () => {
-        if (done) return;
-        done = true;
-        await file.close().catch(() => undefined); // commit may have closed it before its rename failed
-        await rm(temporary, { force: true });
-      }),
-  };
+  const writer = await openTextWriter(path);
+  return { ...writer, write: (value) => writer.write(`${JSON.stringify(value)}\n`) };
 }
 
 function parseLine<T>(text: string, schema: z.ZodType<T>, where: string): { readonly value: T } | { readonly problems: readonly Problem[] } {

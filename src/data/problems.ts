@@ -1,8 +1,9 @@
 /** @file Faults that no single field shows: repeated ids, a record in the wrong file, pairs outside the dialogue, media outside the root. */
 import { realpath } from "node:fs/promises";
-import { isAbsolute, join, sep } from "node:path";
+import { join, sep } from "node:path";
 import type { Problem } from "../core/errors.ts";
 import type { JsonlLine } from "./jsonl.ts";
+import { pathFault } from "./probing/inspect-clip.ts";
 import type { EmtRecord, Split } from "./record.ts";
 
 export interface LoadedSplits {
@@ -13,21 +14,24 @@ export interface LoadedSplits {
 
 /** Every such fault, in file order. */
 export async function findProblems({ bySplit, realRoot }: LoadedSplits): Promise<Problem[]> {
+  const problemsOf = recordChecker();
   const problems: Problem[] = [];
-  const recordIds = new Map<string, string>();
-  const utteranceIds = new Map<string, string>();
   for (const [split, lines] of bySplit) {
-    for (const { value: record, where } of lines) {
-      if (record.split !== split) {
-        problems.push({ kind: "DataError", where, what: `record "${record.id}", split: got "${record.split}", expected "${split}"`, hint: "A record stands in the file of its split." });
-      }
-      problems.push(...repeated({ ids: [record.id], seen: recordIds, where, noun: "record" }));
-      problems.push(...repeated({ ids: record.utterances.map(({ id }) => id), seen: utteranceIds, where, noun: "utterance" }));
-      problems.push(...pairProblems(record, where));
-      problems.push(...(await mediaProblems({ record, where, realRoot })));
-    }
+    for (const line of lines) problems.push(...problemsOf(line, split), ...(await mediaProblems({ record: line.value, where: line.where, realRoot })));
   }
   return problems;
+}
+
+/** Finds the faults of records that come one after another, but for those of their media paths; it remembers their ids. */
+export function recordChecker(): (line: JsonlLine<EmtRecord>, split: Split) => Problem[] {
+  const recordIds = new Map<string, string>();
+  const utteranceIds = new Map<string, string>();
+  return ({ value: record, where }, split) => [
+    ...(record.split === split ? [] : [{ kind: "DataError" as const, where, what: `record "${record.id}", split: got "${record.split}", expected "${split}"`, hint: "A record stands in the file of its split." }]),
+    ...repeated({ ids: [record.id], seen: recordIds, where, noun: "record" }),
+    ...repeated({ ids: record.utterances.map(({ id }) => id), seen: utteranceIds, where, noun: "utterance" }),
+    ...pairProblems(record, where),
+  ];
 }
 
 function repeated({ ids, seen, where, noun }: { ids: readonly string[]; seen: Map<string, string>; where: string; noun: string }): Problem[] {
@@ -40,11 +44,13 @@ function repeated({ ids, seen, where, noun }: { ids: readonly string[]; seen: Ma
 
 function pairProblems(record: EmtRecord, where: string): Problem[] {
   const count = record.utterances.length;
-  return (record.pairs ?? []).flatMap((pair, index) =>
+  const outside = (record.targets ?? []).filter((target) => target > count).map((target) => ({ kind: "DataError" as const, where, what: `record "${record.id}", targets: got ${target}, expected a number from 1 to ${count}` }));
+  const pairs = (record.pairs ?? []).flatMap((pair, index) =>
     (["emotionUtterance", "causeUtterance"] as const)
       .filter((end) => pair[end] > count)
       .map((end) => ({ kind: "DataError" as const, where, what: `record "${record.id}", pairs[${index}].${end}: got ${pair[end]}, expected a number from 1 to ${count}` })),
   );
+  return [...outside, ...pairs];
 }
 
 async function mediaProblems({ record, where, realRoot }: { record: EmtRecord; where: string; realRoot: string }): Promise<Problem[]> {
@@ -53,7 +59,7 @@ async function mediaProblems({ record, where, realRoot }: { record: EmtRecord; w
     for (const kind of ["video", "audio"] as const) {
       const path = media?.[kind];
       if (path === undefined) continue;
-      const fault = await pathFault(path, realRoot);
+      const fault = await linkFault(path, realRoot);
       if (fault !== undefined) {
         problems.push({ kind: "DataError", where, what: `record "${record.id}", utterances[${index}].media.${kind}: ${fault}`, hint: "Media live under the dataset's root; give a relative path with forward slashes." });
       }
@@ -63,10 +69,9 @@ async function mediaProblems({ record, where, realRoot }: { record: EmtRecord; w
 }
 
 /** Why a media path may not be opened, or undefined. A file that does not exist is the decoder's business. */
-async function pathFault(path: string, realRoot: string): Promise<string | undefined> {
-  if (isAbsolute(path) || /^[A-Za-z]:/.test(path)) return `got the absolute path "${path}", expected one relative to the root`;
-  if (path.includes("\\") || path.includes("\0")) return `got "${path}", a character that paths may not hold`;
-  if (path.split("/").includes("..")) return `got "${path}", which leaves the dataset's root`;
+async function linkFault(path: string, realRoot: string): Promise<string | undefined> {
+  const fault = pathFault(path);
+  if (fault !== undefined) return fault;
   const real = await realpath(join(realRoot, path)).catch(() => undefined);
   if (real !== undefined && !real.startsWith(realRoot + sep)) return `"${path}" is a link that leaves the dataset's root`;
   return undefined;

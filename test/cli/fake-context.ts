@@ -21,6 +21,8 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
     throw new Error(`${name} was not expected`);
   };
   const functions: App = {
+    buildRun: unexpected("buildRun"),
+    exportRun: unexpected("exportRun"),
     renderSyntheticDataset: unexpected("renderSyntheticDataset"),
     planRun: unexpected("planRun"),
     trainRun: unexpected("trainRun"),
@@ -35,6 +37,8 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
       return run(options);
     };
   const recorded: App = {
+    buildRun: record("buildRun", functions.buildRun),
+    exportRun: record("exportRun", functions.exportRun),
     renderSyntheticDataset: record("renderSyntheticDataset", functions.renderSyntheticDataset),
     planRun: record("planRun", functions.planRun),
     trainRun: record("trainRun", functions.trainRun),

@@ -11,16 +11,13 @@ export interface SynthFlags {
   readonly seed?: number;
 }
 
-export function dataCommand(launch: Launch): Command {
-  const data = new Command("data").description("make datasets");
-  data
-    .command("synth")
+export function dataSynthCommand(launch: Launch): Command {
+  return new Command("synth")
     .description("render a synthetic EMT dataset: mp4 clips, five tasks, three splits")
     .requiredOption("--out <folder>", "where to; must not exist yet")
     .option("--clips <n>", "number of clips over all splits (default: 1200)", positiveInteger)
     .option("--seed <n>", "equal seeds give equal datasets (default: 1)", integer)
     .action((flags: SynthFlags) => launch((context) => runDataSynth(flags, context)));
-  return data;
 }
 
 /** Renders the dataset of the flags. */

@@ -1,0 +1,12 @@
+/** @file `m2se data`: the commands that make datasets. */
+import { Command } from "commander";
+import type { Launch } from "../context.ts";
+import { dataBuildCommand } from "./data-build.ts";
+import { dataExportCommand } from "./data-export.ts";
+import { dataSynthCommand } from "./data-synth.ts";
+
+export function dataCommand(launch: Launch): Command {
+  const data = new Command("data").description("make datasets");
+  for (const build of [dataSynthCommand, dataBuildCommand, dataExportCommand]) data.addCommand(build(launch));
+  return data;
+}
