@@ -18,8 +18,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   model: ["core", "backend", "curriculum/batch.ts", "curriculum/batch-media.ts", "curriculum/tree-mask.ts"],
   train: ["core", "model", "backend", "curriculum", "tasks"],
   eval: ["core", "metrics", "model", "backend", "curriculum", "tasks", "text", "media", "data"],
-  app: ["core", "config", "data", "media", "tasks", "text", "curriculum", "backend", "model", "train", "eval"],
-  cli: ["core", "config", "data", "tasks", "curriculum", "train", "eval", "app"],
+  scoring: ["core", "data", "metrics", "tasks", "eval/intervals.ts"],
+  app: ["core", "config", "data", "media", "tasks", "text", "curriculum", "backend", "model", "train", "eval", "scoring"],
+  cli: ["core", "config", "data", "tasks", "curriculum", "train", "eval", "scoring", "app"],
 };
 
 /** What a folder may import besides, when only types pass. */

@@ -4,5 +4,6 @@ export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
 export { planRun, type PlanOptions } from "./plan-run.ts";
 export type { PlannedStage } from "./prepare-stage.ts";
 export { type Answer, predictRun, type PredictOptions } from "./predict-run.ts";
+export { scoreRun, type ScoreEvent, type ScoreOptions } from "./score-run.ts";
 export { trainRun, type TrainOptions } from "./train-run.ts";
 export { renderSyntheticDataset } from "../data/synthetic/render.ts";

@@ -7,6 +7,7 @@ import { demoCommand } from "./commands/demo.ts";
 import { evalCommand } from "./commands/eval.ts";
 import { planCommand } from "./commands/plan.ts";
 import { predictCommand } from "./commands/predict.ts";
+import { scoreCommand } from "./commands/score.ts";
 import { trainCommand } from "./commands/train.ts";
 import type { Launch } from "./context.ts";
 
@@ -34,7 +35,7 @@ export function buildProgram(launch: Launch, writers: Writers): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(--help lists what there is)")
     .exitOverride();
-  for (const build of [demoCommand, dataCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand]) {
+  for (const build of [demoCommand, dataCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand, scoreCommand]) {
     program.addCommand(inherit(build(launch), program));
   }
   return program;

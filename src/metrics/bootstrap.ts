@@ -51,7 +51,7 @@ function unitSums(rows: readonly Counts[], units: readonly string[]): readonly C
 
 function drawSum(sums: readonly Counts[], integer: (bound: number) => number): Counts {
   const total = new Float64Array(sums[0]?.length ?? 0);
-  for (let draw = 0; draw < sums.length; draw++) {
+  for (const _ of sums) {
     const drawn = sums[integer(sums.length)]!;
     for (let i = 0; i < total.length; i++) total[i] = total[i]! + drawn[i]!;
   }

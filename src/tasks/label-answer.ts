@@ -23,7 +23,7 @@ export function canonicalLabel(response: string, labels: readonly string[]): str
 }
 
 /** Rows of a closed set as cells of its confusion matrix; `scoresOf` reads them. */
-export function countLabels<L extends string>(rows: readonly ScoredRow[], { labels, scoresOf }: { readonly labels: readonly L[]; readonly scoresOf: (cells: Counts) => Omit<Scores, "parseFailures"> }): Counted<Scores> {
+export function countLabels(rows: readonly ScoredRow[], { labels, scoresOf }: { readonly labels: readonly string[]; readonly scoresOf: (cells: Counts) => Omit<Scores, "parseFailures"> }): Counted<Scores> {
   const parsed = parseRows(rows, (response) => parseLabel(response, labels));
   return {
     rows: countCells({ labels, gold: parsed.map(({ gold }) => gold), predicted: parsed.map(({ predicted }) => predicted) }),

@@ -28,6 +28,7 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
     trainRun: unexpected("trainRun"),
     evalRun: unexpected("evalRun"),
     predictRun: unexpected("predictRun"),
+    scoreRun: unexpected("scoreRun"),
     ...app,
   };
   const record =
@@ -44,6 +45,7 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
     trainRun: record("trainRun", functions.trainRun),
     evalRun: record("evalRun", functions.evalRun),
     predictRun: record("predictRun", functions.predictRun),
+    scoreRun: record("scoreRun", functions.scoreRun),
   };
   const human: string[] = [];
   const progress: string[] = [];

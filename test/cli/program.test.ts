@@ -90,6 +90,16 @@ test("the flags are frozen: a new knob belongs in the config's schema", () => {
       "m2se predict --text <words>",
       "m2se predict --task <tasks>",
       "m2se predict --backend <name>",
+      "m2se score --task <task> (required)",
+      "m2se score --protocol <protocol> (required)",
+      "m2se score --predictions <file> (required)",
+      "m2se score --gold <file>",
+      "m2se score --split <split>",
+      "m2se score --slips",
+      "m2se score --lenient",
+      "m2se score --out <file>",
+      "m2se score --submission <file>",
+      "m2se score --swift <file>",
     ]
   `);
 });
@@ -112,6 +122,7 @@ test.each([
   ["data export --root r --out d --form messages --task erc,ecpe --media-prefix /clips/"],
   ["predict --checkpoint c --video v.mp4"],
   ["config --explain seed"],
+  ["score --task mer --protocol official --predictions p.csv --gold g.csv --json"],
   ["demo"],
 ])("m2se %s is understood", async (line) => {
   expect(await parse(...line.split(" "))).toMatchObject({ launched: true, exitCode: 0, err: "" });
@@ -127,6 +138,8 @@ test.each([
   ["eval --run-dir r --task all --modalities sound", `error: option '--modalities <inputs>' argument 'sound' is invalid. "sound" is not one. Known: video, audio, text.`],
   ["eval --run-dir r --task all --limit 0", "error: option '--limit <n>' argument '0' is invalid. Expected a whole number above 0."],
   ["data build melt --root r --out d", "error: command-argument value 'melt' is invalid for argument 'source'. Allowed choices are meld, ecf, mosei, emt."],
+  ["score --task erc --predictions p", "error: required option '--protocol <protocol>' not specified"],
+  ["score --task erc --protocol oficial --predictions p", "error: option '--protocol <protocol>' argument 'oficial' is invalid. Allowed choices are official, paper, paper-other, m2se."],
   ["data synth --out d --seed 1.5", "error: option '--seed <n>' argument '1.5' is invalid. Expected a whole number."],
 ])("m2se %s is a usage error", async (line, message) => {
   expect(await parse(...line.split(" "))).toEqual({ launched: false, out: "", err: `${message}\n(--help lists what there is)\n`, exitCode: 2 });

@@ -6,11 +6,18 @@ import { z } from "zod";
 
 /** A test over files of `../shared/data`; skipped, saying why, on a machine that lacks them. */
 export function vectorTest(name: string, files: readonly string[], body: (contents: readonly string[]) => void): void {
+  vectorFileTest(name, files, (paths) => {
+    body(paths.map((path) => readFileSync(path, "utf8")));
+  });
+}
+
+/** The same over their paths. */
+export function vectorFileTest(name: string, files: readonly string[], body: (paths: readonly string[]) => void | Promise<void>): void {
   const paths = files.map((file) => fileURLToPath(new URL(`../../../shared/data/${file}`, import.meta.url)));
   const missing = files.filter((_, i) => !existsSync(paths[i] ?? ""));
-  test(name, (context) => {
+  test(name, async (context) => {
     context.skip(missing.length > 0, `not on this machine: ../shared/data/${missing.join(", ")}`);
-    body(paths.map((path) => readFileSync(path, "utf8")));
+    await body(paths);
   });
 }
 
@@ -24,6 +31,8 @@ const numbers = z.record(z.string(), z.number());
 const labelScores = z.object({
   label_order: z.array(z.string()),
   accuracy: z.number(),
+  weighted_precision: z.number(),
+  weighted_recall: z.number(),
   weighted_f1: z.number(),
   macro_f1_over_labels_present_in_true_or_pred: z.number(),
   per_class: z.record(z.string(), numbers),
