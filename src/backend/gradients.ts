@@ -3,13 +3,15 @@
  * inside a CommonJS package, which plain Node refuses. tsx's CommonJS loader reads it; the engine and its registries
  * are process-global, so the second copy of the op code it brings is harmless.
  */
-import { getGradient, type GradConfig } from "@tensorflow/tfjs-core";
+import { getGradient, type GradConfig, registerGradient } from "@tensorflow/tfjs-core";
 import { require as requireEsm } from "tsx/cjs/api";
+import { OWN_GRADIENTS } from "./own-gradients.ts";
 
-/** Registers the gradient of every tfjs-core op, which takes a second; a second call does nothing. Only training needs them. */
+/** Registers the gradient of every tfjs-core op and of our kernels, which takes a second; a second call does nothing. Only training needs them. */
 export function registerGradients(): void {
   if (registered("BatchMatMul") !== undefined) return;
   requireEsm("@tensorflow/tfjs-core/dist/register_all_gradients.js", import.meta.url);
+  for (const config of OWN_GRADIENTS) registerGradient(config);
 }
 
 /** tfjs's own declaration leaves out that an op may have no gradient. */

@@ -1,10 +1,31 @@
-/** @file Activations with gradients of their own. */
+/** @file Activations with gradients of their own; fused where the backend has them. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { hasOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
 import { differentiable } from "./custom-grad.ts";
 
 /** x Phi(x), the exact form with erf (not tanh's); dx = dy (Phi(x) + x phi(x)). Phi, phi: the standard normal's distribution and density. */
 export function gelu(x: Tensor): Tensor {
+  return hasOwnKernel("Gelu") ? fusedGelu(x) : composedGelu(x);
+}
+
+/** silu(gate) * up, with silu(g) = g s(g); the gradient of silu is s + silu (1 - s). */
+export function swiglu(gate: Tensor, up: Tensor): Tensor {
+  return hasOwnKernel("SwiGlu") ? fusedSwiglu(gate, up) : composedSwiglu(gate, up);
+}
+
+function fusedGelu(x: Tensor): Tensor {
+  return differentiable({
+    inputs: [x],
+    forward: () => {
+      const [value] = runOwnKernel("Gelu", { x });
+      return { value, saved: [x] };
+    },
+    backward: (dy, [x]) => runOwnKernel("GeluGrad", { dy, x }),
+  });
+}
+
+function composedGelu(x: Tensor): Tensor {
   return differentiable({
     inputs: [x],
     forward: () => {
@@ -19,8 +40,19 @@ export function gelu(x: Tensor): Tensor {
   });
 }
 
-/** silu(gate) * up, with silu(g) = g s(g); the gradient of silu is s + silu (1 - s). */
-export function swiglu(gate: Tensor, up: Tensor): Tensor {
+/** Keeps the value, which the layer behind keeps anyway, instead of the sigmoid. */
+function fusedSwiglu(gate: Tensor, up: Tensor): Tensor {
+  return differentiable({
+    inputs: [gate, up],
+    forward: () => {
+      const [value] = runOwnKernel("SwiGlu", { gate, up });
+      return { value, saved: [gate, up, value] };
+    },
+    backward: (dy, [gate, up, y]) => runOwnKernel("SwiGluGrad", { dy, gate, up, y }),
+  });
+}
+
+function composedSwiglu(gate: Tensor, up: Tensor): Tensor {
   return differentiable({
     inputs: [gate, up],
     forward: () => {

@@ -9,7 +9,7 @@ import { gelu } from "./activation.ts";
 import { attend, mergeHeads, splitHeads } from "./attention.ts";
 import type { AudioConfig } from "./config.ts";
 import { runLayer } from "./layer.ts";
-import { linear } from "./linear.ts";
+import { linear, linears } from "./linear.ts";
 import { geluMlp } from "./mlp.ts";
 import { DEFAULT_NORM_EPS, norm, type NormSpec } from "./norm.ts";
 import type { Params } from "./params.ts";
@@ -86,6 +86,6 @@ export function audioLayer(params: Params, config: AudioConfig, x_ATD: Tensor): 
 }
 
 function selfAttention(params: Params, x: Tensor, shape: { batchSize: number; numHeads: number }): Tensor {
-  const heads = (name: string): Tensor => splitHeads(linear(params, name, x), shape);
-  return linear(params, "out_proj", mergeHeads(attend({ query: heads("q_proj"), key: heads("k_proj"), value: heads("v_proj") })));
+  const [query, key, value] = linears(params, ["q_proj", "k_proj", "v_proj"], x);
+  return linear(params, "out_proj", mergeHeads(attend({ query: splitHeads(query, shape), key: splitHeads(key, shape), value: splitHeads(value, shape) })));
 }

@@ -1,6 +1,7 @@
 /** @file The linear layer: the only place that knows LoRA. Weights keep the checkpoint's orientation, [out, in]. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { hasOwnKernel, type LinearParts, runLinearKernel } from "../backend/own-kernels.ts";
 import type { Params } from "./params.ts";
 
 /** Adapter under a layer's name: A [rank, in] and B [out, rank]; y += scale B(A x). */
@@ -11,13 +12,28 @@ export const LORA_SCALE = "lora_scale";
 
 /** x W^T, plus the bias and the adapter where `params` has them; `x` is [rows, in], the result [rows, out]. */
 export function linear(params: Params, name: string, x: Tensor): Tensor {
-  const base = tf.matMul(x, params.get(`${name}.weight`), false, true);
-  const biased = params.has(`${name}.bias`) ? tf.add(base, params.get(`${name}.bias`)) : base;
-  return params.has(`${name}.${LORA_A}`) ? tf.add(biased, adapter(params, name, x)) : biased;
+  return linears(params, [name], x)[0];
 }
 
-/** scale (x A^T) B^T. Dropout of the adapter's input would act on `x` here. */
-function adapter(params: Params, name: string, x: Tensor): Tensor {
-  const down = tf.matMul(x, params.get(`${name}.${LORA_A}`), false, true);
-  return tf.matMul(tf.mul(down, params.get(`${name}.${LORA_SCALE}`)), params.get(`${name}.${LORA_B}`), false, true);
+/** `linear` of several layers with the same input, which is read once for all adapters, forward and backward. */
+export function linears<const N extends readonly string[]>(params: Params, names: N, x: Tensor): { readonly [I in keyof N]: Tensor } {
+  const layers = names.map((name) => partsOf(params, name));
+  const outputs = hasOwnKernel("Linear") ? runLinearKernel(x, layers) : layers.map((parts) => composedLinear(parts, x));
+  // One output for every name.
+  return outputs as unknown as { readonly [I in keyof N]: Tensor };
+}
+
+function partsOf(params: Params, name: string): LinearParts {
+  const weight = params.get(`${name}.weight`);
+  const bias = params.has(`${name}.bias`) ? { bias: params.get(`${name}.bias`) } : {};
+  if (!params.has(`${name}.${LORA_A}`)) return { weight, ...bias };
+  return { weight, ...bias, adapter: { a: params.get(`${name}.${LORA_A}`), b: params.get(`${name}.${LORA_B}`), scale: params.get(`${name}.${LORA_SCALE}`) } };
+}
+
+function composedLinear({ weight, bias, adapter }: LinearParts, x: Tensor): Tensor {
+  const base = tf.matMul(x, weight, false, true);
+  const biased = bias === undefined ? base : tf.add(base, bias);
+  if (adapter === undefined) return biased;
+  const down = tf.matMul(x, adapter.a, false, true);
+  return tf.add(biased, tf.matMul(tf.mul(down, adapter.scale), adapter.b, false, true));
 }

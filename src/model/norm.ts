@@ -1,9 +1,10 @@
 /**
- * @file Normalisation over the last axis. The statistics carry a gradient of their own; weight and bias stay plain tfjs
- * ops, so that a frozen one costs nothing in the backward pass.
+ * @file Normalisation over the last axis; fused where the backend has it. In the composition the statistics carry a
+ * gradient of their own; weight and bias stay plain tfjs ops, so that a frozen one costs nothing in the backward pass.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { hasOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
 import { differentiable } from "./custom-grad.ts";
 import type { Params } from "./params.ts";
 
@@ -23,11 +24,13 @@ export function norm(params: Params, name: string, x: Tensor, { kind, eps }: Nor
 
 /** x / sqrt(mean(x^2) + eps) * weight. */
 export function rmsNorm(x: Tensor, weight: Tensor, eps: number): Tensor {
+  if (hasOwnKernel("RmsNorm")) return runOwnKernel("RmsNorm", { x, weight }, { eps })[0];
   return tf.mul(scaleToUnitMeanSquare(x, eps), weight);
 }
 
 /** (x - mean) / sqrt(variance + eps) * weight + bias, with the biased variance. */
 export function layerNorm({ x, weight, bias, eps }: { x: Tensor; weight: Tensor; bias: Tensor; eps: number }): Tensor {
+  if (hasOwnKernel("LayerNorm")) return runOwnKernel("LayerNorm", { x, weight, bias }, { eps })[0];
   return tf.add(tf.mul(standardise(x, eps), weight), bias);
 }
 

@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { hasOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
 import { differentiable } from "./custom-grad.ts";
 import { rotaryFrequencies, type RotaryShape } from "./rope-scaling.ts";
 
@@ -40,6 +41,18 @@ export function ropeTables(positionIds: Int32Array, shape: RotaryShape & { reado
  * @see Su et al. 2021, RoFormer, eq. 34
  */
 export function rope(x_BNSH: Tensor, tables: RopeTables): Tensor {
+  return hasOwnKernel("Rope") ? fusedRope(x_BNSH, tables) : composedRope(x_BNSH, tables);
+}
+
+function fusedRope(x: Tensor, { cos, sin }: RopeTables): Tensor {
+  return differentiable({
+    inputs: [x],
+    forward: () => ({ value: runOwnKernel("Rope", { x, cos, sin }, { inverse: false })[0], saved: [cos, sin] }),
+    backward: (dy, [cos, sin]) => [...runOwnKernel("Rope", { x: dy, cos, sin }, { inverse: true })],
+  });
+}
+
+function composedRope(x_BNSH: Tensor, tables: RopeTables): Tensor {
   const [batchSize = 0, , length = 0, headDim = 0] = x_BNSH.shape;
   const perHead = [batchSize, 1, length, headDim];
   return differentiable({

@@ -9,6 +9,7 @@ import { createSession, type HostTensor, type Session, startEngine } from "./eng
 import { HOST_KERNELS } from "./host-kernels.ts";
 import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
 import { EMITTERS, type Emitter } from "./kernels.ts";
+import { OWN_EMITTERS } from "./own-emitters.ts";
 import { createPool } from "./pool.ts";
 import type { OnnxGraph } from "./protobuf.ts";
 
@@ -23,7 +24,8 @@ const VIEWS = new Set(["Cast", "Identity", "Reshape", "ExpandDims"]);
 /** Constants above this many numbers are written as one number and a shape, if they are uniform. */
 const LARGE_CONSTANT = 256;
 
-type KernelInput = Parameters<Parameters<typeof registerKernel>[0]["kernelFunc"]>[0];
+type KernelFunc = Parameters<typeof registerKernel>[0]["kernelFunc"];
+type KernelInput = Parameters<KernelFunc>[0];
 
 export class OrtBackend extends MathBackendCPU {
   readonly #pool = createPool(POOL_BYTES);
@@ -90,7 +92,7 @@ export class OrtBackend extends MathBackendCPU {
   }
 
   /** What tfjs calls for every kernel. */
-  dispatch(name: string, emit: Emitter | undefined, fallback: (call: KernelInput) => TensorInfo | TensorInfo[], call: KernelInput): TensorInfo | TensorInfo[] {
+  dispatch(name: string, emit: Emitter | undefined, fallback: KernelFunc, call: KernelInput): TensorInfo | TensorInfo[] {
     const infos = Object.values(call.inputs).filter((info) => info !== undefined);
     const graph = this.#tracing;
     if (graph !== undefined && infos.some(({ dataId }) => this.#symbols.has(dataId))) {
@@ -165,17 +167,27 @@ export function registerOrtBackend(): void {
   startEngine();
   env().set("PROD", true);
   registerBackend(BACKEND_NAME, () => new OrtBackend(), 3);
-  for (const { kernelName, kernelFunc } of getKernelsForBackend("cpu")) {
-    const emit = EMITTERS[kernelName];
-    registerKernel({
-      kernelName,
-      backendName: BACKEND_NAME,
-      kernelFunc: (call) => {
-        invariant(call.backend instanceof OrtBackend, () => `kernel ${kernelName} was called with another backend`);
-        return call.backend.dispatch(kernelName, emit, kernelFunc, call);
-      },
+  for (const { kernelName, kernelFunc } of getKernelsForBackend("cpu")) register(kernelName, EMITTERS[kernelName], kernelFunc);
+  for (const [kernelName, emit] of Object.entries(OWN_EMITTERS)) {
+    register(kernelName, emit, ({ inputs }) => {
+      throw new Error(`${kernelName}: every input must be a float32 tensor that is not empty, got ${describeInputs(inputs)}`);
     });
   }
+}
+
+function register(kernelName: string, emit: Emitter | undefined, fallback: KernelFunc): void {
+  registerKernel({
+    kernelName,
+    backendName: BACKEND_NAME,
+    kernelFunc: (call) => {
+      invariant(call.backend instanceof OrtBackend, () => `kernel ${kernelName} was called with another backend`);
+      return call.backend.dispatch(kernelName, emit, fallback, call);
+    },
+  });
+}
+
+function describeInputs(inputs: NamedTensorInfoMap): string {
+  return Object.entries(inputs).flatMap(([name, info]) => (info === undefined ? [] : [`${name} ${info.dtype} [${info.shape.join()}]`])).join(", ");
 }
 
 /** A value of known rank and any size. */

@@ -26,18 +26,21 @@ export class GraphBuilder {
   }
 
   /** One node with one output. */
-  op(op: string, inputs: readonly Value[], { shape, attributes = {}, domain = "" }: OpOptions): Value {
-    const output = this.#value(shape, "float32");
-    this.nodes.push({ op, domain, inputs: inputs.map(({ name }) => name), outputs: [output.name], attributes });
-    return output;
+  op(op: string, inputs: readonly Value[], { shape, ...options }: OpOptions): Value {
+    const [output] = this.ops(op, inputs, { shapes: [shape], ...options });
+    return output!;
+  }
+
+  /** One node with an output of every given shape. */
+  ops(op: string, inputs: readonly Value[], { shapes, attributes = {}, domain = "" }: Omit<OpOptions, "shape"> & { readonly shapes: readonly (readonly number[])[] }): Value[] {
+    const outputs = shapes.map((shape) => this.#value(shape, "float32"));
+    this.nodes.push({ op, domain, inputs: inputs.map(({ name }) => name), outputs: outputs.map(({ name }) => name), attributes });
+    return outputs;
   }
 
   /** One Split node: consecutive parts of the given shapes along an axis. */
   split(x: Value, shapes: readonly (readonly number[])[], axis: number): Value[] {
-    const sizes = this.integers(shapes.map((shape) => shape[axis] ?? 0));
-    const outputs = shapes.map((shape) => this.#value(shape, "float32"));
-    this.nodes.push({ op: "Split", domain: "", inputs: [x.name, sizes.name], outputs: outputs.map(({ name }) => name), attributes: { axis } });
-    return outputs;
+    return this.ops("Split", [x, this.integers(shapes.map((shape) => shape[axis] ?? 0))], { shapes, attributes: { axis } });
   }
 
   scalar(value: number): Value {
@@ -46,7 +49,12 @@ export class GraphBuilder {
 
   /** A 1-D int64 constant: shapes, axes, bounds. */
   integers(values: readonly number[]): Value {
-    return this.#constant("int64", [values.length], new Uint8Array(BigInt64Array.from(values, BigInt).buffer));
+    return this.longs([values.length], values);
+  }
+
+  /** An int64 constant: indices. */
+  longs(shape: readonly number[], values: readonly number[]): Value {
+    return this.#constant("int64", shape, new Uint8Array(BigInt64Array.from(values, BigInt).buffer));
   }
 
   constant(shape: readonly number[], values: Float32Array): Value {

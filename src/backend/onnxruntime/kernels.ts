@@ -46,11 +46,32 @@ const batchMatMul: Emitter = ({ graph, inputs: { a, b }, attrs }) => {
   if (transposeA !== true && transposeB !== true) return graph.op("MatMul", [a!, b!], { shape });
   const attributes = { transA: transposeA === true ? 1 : 0, transB: transposeB === true ? 1 : 0 };
   if (batch.every((size) => size === 1)) {
-    const flat = graph.op("Gemm", [matrix(graph, a!), matrix(graph, b!)], { shape: [m, n], attributes });
+    const [left, right] = [matrix(graph, a!), matrix(graph, b!)];
+    const isFlat = transposeA !== true && isFewRows(m, n);
+    const flat = isFlat ? byColumns(graph, left, right) : graph.op("Gemm", [left, right], { shape: [m, n], attributes });
     return batch.length === 0 ? flat : reshaped(graph, flat, shape);
   }
   return graph.op("FusedMatMul", [a!, b!], { shape, attributes, domain: "com.microsoft" });
 };
+
+/** Rows from which the engine's own order is as fast; one row alone it multiplies without a copy. */
+const FEW_ROWS = [2, 64] as const;
+
+/** Whether a product of m rows with n columns is faster as `byColumns`. */
+export function isFewRows(m: number, n: number): boolean {
+  return m >= FEW_ROWS[0] && m <= FEW_ROWS[1] && m < n;
+}
+
+/**
+ * a @ b^T for few rows, as (b @ a^T)^T. The engine copies the right-hand matrix, rearranged, at every call: here that is
+ * the small one, and a weight is read once, where it lies. (As a Gemm the engine would turn it round again.)
+ */
+export function byColumns(graph: GraphBuilder, a: Value, b: Value): Value {
+  const [m = 0] = a.shape;
+  const [n = 0] = b.shape;
+  const columns = graph.op("FusedMatMul", [b, a], { shape: [n, m], attributes: { transB: 1 }, domain: "com.microsoft" });
+  return graph.op("Transpose", [columns], { shape: [m, n], attributes: { perm: [1, 0] } });
+}
 
 const softmax: Emitter = ({ graph, inputs: { logits }, attrs: { dim } }) =>
   graph.op("Softmax", [logits!], { shape: logits!.shape, attributes: { axis: typeof dim === "number" ? dim : -1 } });

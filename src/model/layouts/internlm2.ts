@@ -5,7 +5,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { swiglu } from "../activation.ts";
-import { linear } from "../linear.ts";
+import { linear, linears } from "../linear.ts";
 import { linearShapes } from "../named-shapes.ts";
 import { keyWidth, type DecoderLayout } from "./layout.ts";
 
@@ -40,6 +40,9 @@ export const internlm2: DecoderLayout = {
     return { query: tf.reshape(query, [rows, numHeads * headDim]), key: tf.reshape(key, [rows, numKvHeads * headDim]), value: tf.reshape(value, [rows, numKvHeads * headDim]) };
   },
   projectOut: (params, x) => linear(params, "attention.wo", x),
-  mlp: (params, x) => linear(params, "feed_forward.w2", swiglu(linear(params, "feed_forward.w1", x), linear(params, "feed_forward.w3", x))),
+  mlp: (params, x) => {
+    const [gate, up] = linears(params, ["feed_forward.w1", "feed_forward.w3"], x);
+    return linear(params, "feed_forward.w2", swiglu(gate, up));
+  },
   dynamicRope: "applied",
 };

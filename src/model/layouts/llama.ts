@@ -1,6 +1,6 @@
 /** @file Llama's layout, which Qwen2 shares: seven separate projections. They differ in their biases alone. */
 import type { LlmConfig } from "../config.ts";
-import { linear } from "../linear.ts";
+import { linear, linears } from "../linear.ts";
 import { gatedMlp } from "../mlp.ts";
 import { linearShapes, type Named } from "../named-shapes.ts";
 import { keyWidth, type DecoderLayout } from "./layout.ts";
@@ -27,11 +27,10 @@ export const llama: DecoderLayout = {
       ...linearShapes("mlp.down_proj", { inputSize: inner, outputSize: width, bias }),
     ];
   },
-  projectIn: (params, x) => ({
-    query: linear(params, "self_attn.q_proj", x),
-    key: linear(params, "self_attn.k_proj", x),
-    value: linear(params, "self_attn.v_proj", x),
-  }),
+  projectIn: (params, x) => {
+    const [query, key, value] = linears(params, ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], x);
+    return { query, key, value };
+  },
   projectOut: (params, x) => linear(params, "self_attn.o_proj", x),
   mlp: (params, x) => gatedMlp(params.scope("mlp"), x),
   dynamicRope: "applied",

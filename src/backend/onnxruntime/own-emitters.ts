@@ -1,0 +1,21 @@
+/** @file Our kernels on this backend, by name. */
+import type { OwnKernel } from "../own-kernels.ts";
+import { gelu, geluGrad, swiGlu, swiGluGrad } from "./fused-activations.ts";
+import { linear, linearInputGrad } from "./fused-linear.ts";
+import { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./fused-norms.ts";
+import { rope } from "./fused-rope.ts";
+import type { Emitter } from "./kernels.ts";
+
+export const OWN_EMITTERS: Readonly<Record<OwnKernel, Emitter>> = {
+  Gelu: gelu,
+  GeluGrad: geluGrad,
+  LayerNorm: layerNorm,
+  LayerNormGrad: layerNormGrad,
+  Linear: linear,
+  LinearInputGrad: linearInputGrad,
+  RmsNorm: rmsNorm,
+  RmsNormGrad: rmsNormGrad,
+  Rope: rope,
+  SwiGlu: swiGlu,
+  SwiGluGrad: swiGluGrad,
+};

@@ -1,0 +1,72 @@
+/**
+ * @file Kernels of our own in tfjs's registry: what a backend may offer in one piece where the model would otherwise
+ * compose it from tfjs's ops. A backend that registers a name keeps the contract below, for every shape; the model's op
+ * functions hold the composition, which is the reference.
+ * Shapes: T rows, D width, R rank of an adapter, `...` any leading dimensions.
+ */
+import { engine, getBackend, getKernel, type Tensor } from "@tensorflow/tfjs-core";
+
+/** Inputs (`?` may be absent), attributes and outputs by kernel. */
+export interface OwnKernels {
+  /** x Phi(x), exact. */
+  Gelu: { inputs: "x"; attributes: never; outputs: [y: Tensor] };
+  GeluGrad: { inputs: "dy" | "x"; attributes: never; outputs: [dx: Tensor] };
+  /** silu(gate) * up. */
+  SwiGlu: { inputs: "gate" | "up"; attributes: never; outputs: [y: Tensor] };
+  SwiGluGrad: { inputs: "dy" | "gate" | "up" | "y"; attributes: never; outputs: [dGate: Tensor, dUp: Tensor] };
+  /** Over the last axis; `inverse` [..., 1] is 1 / sqrt(mean(x^2) + eps). The gradient is x's. */
+  RmsNorm: { inputs: "x" | "weight"; attributes: "eps"; outputs: [y: Tensor, inverse: Tensor] };
+  RmsNormGrad: { inputs: "dy" | "x" | "weight" | "inverse"; attributes: never; outputs: [dx: Tensor] };
+  /** Over the last axis; `mean` and `inverse` = 1 / sqrt(variance + eps) are [..., 1]. The gradient is x's. */
+  LayerNorm: { inputs: "x" | "weight" | "bias"; attributes: "eps"; outputs: [y: Tensor, mean: Tensor, inverse: Tensor] };
+  LayerNormGrad: { inputs: "dy" | "x" | "weight" | "mean" | "inverse"; attributes: never; outputs: [dx: Tensor] };
+  /**
+   * Linear layers with one input: see `runLinearKernel` for the inputs. Outputs: where any layer has an adapter, the
+   * scaled scale x A^T of all of them side by side [T, sum of R]; then y = x W^T + bias + scale (x A^T) B^T of each.
+   */
+  Linear: { inputs: `${number}`; attributes: "hasBias" | "hasAdapter"; outputs: Tensor[] };
+  /** dx = sum of dy W, plus dDown A: see `runLinearInputGrad` for the inputs. */
+  LinearInputGrad: { inputs: `${number}`; attributes: "layers"; outputs: [dx: Tensor] };
+  /** x [B, N, S, H], cos and sin [B, S, H] of `ropeTables`; `inverse` true rotates back. */
+  Rope: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
+}
+
+export type OwnKernel = keyof OwnKernels;
+
+/** Whether the current backend has the kernel. */
+export function hasOwnKernel(name: OwnKernel): boolean {
+  return kernelOf(name) !== undefined;
+}
+
+type Inputs<K extends OwnKernel> = Readonly<Record<OwnKernels[K]["inputs"], Tensor>>;
+type Attributes<K extends OwnKernel> = Readonly<Record<OwnKernels[K]["attributes"], number | boolean | boolean[]>>;
+
+/** The kernel's outputs. */
+export function runOwnKernel<K extends OwnKernel>(name: K, inputs: Inputs<K>, attributes?: Attributes<K>): OwnKernels[K]["outputs"] {
+  return engine().runKernel<OwnKernels[K]["outputs"]>(name, inputs, attributes);
+}
+
+/** The weights of a linear layer: weight [out, in], bias [out]; adapter A [R, in] and B [out, R] with its scalar. */
+export interface LinearParts {
+  readonly weight: Tensor;
+  readonly bias?: Tensor;
+  readonly adapter?: { readonly a: Tensor; readonly b: Tensor; readonly scale: Tensor };
+}
+
+/** The outputs of linear layers for the same rows `x` [T, in]. Inputs in order: x, then of each layer its weight and, where it has them, bias, A, B, scale. */
+export function runLinearKernel(x: Tensor, layers: readonly LinearParts[]): Tensor[] {
+  const inputs = [x, ...layers.flatMap(({ weight, bias, adapter }) => [weight, bias, adapter?.a, adapter?.b, adapter?.scale])].filter((tensor) => tensor !== undefined);
+  const outputs = runOwnKernel("Linear", inputs, { hasBias: layers.map(({ bias }) => bias !== undefined), hasAdapter: layers.map(({ adapter }) => adapter !== undefined) });
+  return outputs.slice(-layers.length);
+}
+
+/** Gradient of the rows that went into linear layers. Inputs in order: dy and weight of each layer, then dDown [T, sum of R] and every A, where there are adapters. */
+export function runLinearInputGrad(layers: readonly { readonly dy: Tensor; readonly weight: Tensor }[], adapters?: { readonly dDown: Tensor; readonly a: readonly Tensor[] }): Tensor {
+  const inputs = [...layers.flatMap(({ dy, weight }) => [dy, weight]), ...(adapters === undefined ? [] : [adapters.dDown, ...adapters.a])];
+  return runOwnKernel("LinearInputGrad", inputs, { layers: layers.length })[0];
+}
+
+/** tfjs's own declaration leaves out that a backend may not have a kernel. */
+function kernelOf(name: OwnKernel): ReturnType<typeof getKernel> | undefined {
+  return getKernel(name, getBackend());
+}

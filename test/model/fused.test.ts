@@ -1,0 +1,118 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Tensor } from "@tensorflow/tfjs-core";
+import { describe, expect, test } from "vitest";
+import { hasOwnKernel, type OwnKernel } from "../../src/backend/own-kernels.ts";
+import { gelu, swiglu } from "../../src/model/activation.ts";
+import { runBlock } from "../../src/model/block.ts";
+import { linears, LORA_A, LORA_B, LORA_SCALE } from "../../src/model/linear.ts";
+import { layerNorm, rmsNorm } from "../../src/model/norm.ts";
+import { ParamStore } from "../../src/model/params.ts";
+import { rope, type RopeTables, ropeTables } from "../../src/model/rope.ts";
+import { expectGradientsMatchDifferences, randomTensor, relativeError, storeOf, useBackend } from "./support.ts";
+
+interface Case {
+  readonly name: string;
+  /** Without it the test would compare the composition with itself. */
+  readonly kernel: OwnKernel;
+  readonly fn: (...inputs: Tensor[]) => Tensor;
+  readonly shapes: readonly (readonly number[])[];
+}
+
+const tables = (batchSize: number, length: number, headDim: number): RopeTables =>
+  ropeTables(Int32Array.from({ length: batchSize * length }, (_, i) => (i * 7) % 11), { batchSize, headDim, theta: 100, maxPositions: 64 });
+
+const CASES: readonly Case[] = [
+  ...[[3, 5], [1, 1], [2, 3, 8], [17, 33]].flatMap((shape): Case[] => [
+    { name: `gelu of [${shape.join()}]`, kernel: "Gelu", fn: (x) => gelu(x), shapes: [shape] },
+    { name: `swiglu of [${shape.join()}]`, kernel: "SwiGlu", fn: (gate, up) => swiglu(gate, up), shapes: [shape, shape] },
+  ]),
+  ...[[4, 6], [1, 9], [2, 3, 5], [7, 16]].flatMap((shape): Case[] => [
+    { name: `rmsNorm of [${shape.join()}]`, kernel: "RmsNorm", fn: (x, weight) => rmsNorm(x, weight, 1e-3), shapes: [shape, shape.slice(-1)] },
+    { name: `layerNorm of [${shape.join()}]`, kernel: "LayerNorm", fn: (x, weight, bias) => layerNorm({ x: x, weight: weight, bias: bias, eps: 1e-3 }), shapes: [shape, shape.slice(-1), shape.slice(-1)] },
+  ]),
+  ...([[2, 3, 3, 4], [1, 1, 1, 2], [1, 2, 5, 6]] as const).map(
+    (shape): Case => ({ name: `rope of [${shape.join()}]`, kernel: "Rope", fn: (x) => rope(x, tables(shape[0], shape[2], shape[3])), shapes: [shape] }),
+  ),
+];
+
+/** T rows of width D into layers with biases and adapters, or without: gradients of x, weights, biases, A and B. */
+function linearCase(title: string, rows: number, inputSize: number, layers: readonly { readonly out: number; readonly hasBias?: boolean; readonly rank?: number }[]): Case {
+  const shapes = [[rows, inputSize], ...layers.flatMap(({ out, hasBias = false, rank = 0 }) => [[out, inputSize], ...(hasBias ? [[out]] : []), ...(rank > 0 ? [[rank, inputSize], [out, rank]] : [])])];
+  const fn = (x: Tensor, ...weights: Tensor[]): Tensor => {
+    let next = 0;
+    const scales = layers.map((_, i) => tf.scalar(0.5 + i));
+    const params = storeOf(
+      layers.flatMap(({ hasBias = false, rank = 0 }, i) => {
+        const names = ["weight", ...(hasBias ? ["bias"] : []), ...(rank > 0 ? [LORA_A, LORA_B] : [])];
+        const own = names.map((part): [string, Tensor] => [`${i}.${part}`, weights[next++]!]);
+        return rank > 0 ? [...own, [`${i}.${LORA_SCALE}`, scales[i]!] as const] : own;
+      }),
+    );
+    return tf.concat([...linears(params, layers.map((_, i) => String(i)), x)], 1);
+  };
+  return { name: `linear: ${title}`, kernel: "Linear", fn, shapes };
+}
+
+const LINEAR_CASES: readonly Case[] = [
+  linearCase("plain", 3, 5, [{ out: 4 }]),
+  linearCase("one row, with a bias", 1, 5, [{ out: 3, hasBias: true }]),
+  linearCase("an adapter", 7, 6, [{ out: 5, rank: 2 }]),
+  linearCase("an adapter and a bias, many rows", 70, 3, [{ out: 2, hasBias: true, rank: 1 }]),
+  linearCase("few rows of many columns", 3, 4, [{ out: 9, hasBias: true, rank: 2 }]),
+  linearCase("three of one input, adapters of different ranks", 5, 6, [{ out: 4, hasBias: true, rank: 2 }, { out: 3, rank: 1 }, { out: 2, hasBias: true, rank: 3 }]),
+  linearCase("three of one input, the second with an adapter", 5, 6, [{ out: 4 }, { out: 3, rank: 2 }, { out: 2, hasBias: true }]),
+  linearCase("two of one input without adapters", 4, 3, [{ out: 4 }, { out: 6, hasBias: true }]),
+];
+
+/** Float32 sums in another order: a few rounding errors relative to the largest value. */
+const TOLERANCE = 1e-5;
+
+/** The first test on a busy machine registers tfjs's gradients. */
+describe.each([...CASES, ...LINEAR_CASES])("$name", { timeout: 60_000 }, ({ name, kernel, fn, shapes }) => {
+  test("the fused kernel gives the value and gradients of the composition, alone and in a compiled block", async () => {
+    const reference = await results("cpu", kernel, (inputs, dy) => [fn(...inputs), ...tf.grads(fn)([...inputs], dy)], { name, fn, shapes });
+    const alone = await results("onnxruntime", kernel, (inputs, dy) => [fn(...inputs), ...tf.grads(fn)([...inputs], dy)], { name, fn, shapes });
+    const compiled = await results("onnxruntime", kernel, (inputs, dy) => blockResults(name, fn, inputs, dy), { name, fn, shapes });
+
+    await useBackend("cpu");
+    expect(reference).toHaveLength(1 + shapes.length);
+    for (const [i, { values, shape }] of reference.entries()) {
+      const expected = tf.tensor(values, shape);
+      expect(relativeError(tf.tensor(alone[i]!.values, alone[i]!.shape), expected), `alone, result ${i}`).toBeLessThan(TOLERANCE);
+      expect(relativeError(tf.tensor(compiled[i]!.values, compiled[i]!.shape), expected), `compiled, result ${i}`).toBeLessThan(TOLERANCE);
+    }
+  });
+
+  test("the fused gradient equals finite differences", async () => {
+    await useBackend("onnxruntime");
+
+    expect(hasOwnKernel(kernel)).toBe(true);
+    expectGradientsMatchDifferences(fn, shapes.map((shape, i) => randomTensor(`${name} ${i}`, shape)));
+  });
+});
+
+interface Numbers {
+  readonly values: Float32Array;
+  readonly shape: number[];
+}
+
+/** Read back while the backend that holds them is current. */
+async function results(backend: string, kernel: OwnKernel, run: (inputs: Tensor[], dy: Tensor) => Tensor[], { name, fn, shapes }: Omit<Case, "kernel">): Promise<Numbers[]> {
+  await useBackend(backend);
+  expect(hasOwnKernel(kernel)).toBe(backend === "onnxruntime");
+  const inputs = shapes.map((shape, i) => randomTensor(`${name} ${i}`, shape));
+  const dy = randomTensor("dy", fn(...inputs).shape);
+  return run(inputs, dy).map((tensor) => ({ values: Float32Array.from(tensor.dataSync()), shape: tensor.shape }));
+}
+
+/** The first input is the block's x, the others are its weights. */
+function blockResults(name: string, fn: Case["fn"], [x, ...weights]: readonly Tensor[], dy: Tensor): Tensor[] {
+  const params = new ParamStore();
+  for (const [i, weight] of weights.entries()) params.set(`w${i}`, weight);
+  params.setTrainable(params.names());
+  const block = (input: Tensor): Tensor =>
+    runBlock({ name: `fused test ${name}`, params, inputs: { x: input }, fn: (own, { x }) => [fn(x, ...weights.map((_, i) => own.get(`w${i}`)))] })[0]!;
+  const { value, grads } = tf.valueAndGrads((input: Tensor): tf.Scalar => tf.sum(tf.mul(block(input), dy)))([x!, ...weights]);
+  value.dispose();
+  return [block(x!), ...grads];
+}
