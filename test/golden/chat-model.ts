@@ -61,7 +61,7 @@ export function causalBias(mask: ArrayLike<number>, { batchSize, queries }: { ba
 }
 
 /** The training batch: both sequences with the tiles that are not dummies. */
-export function batchInputs(model: ChatModel): DecoderInputs {
+export function batchInputs(model: ChatModel): DecoderInputs & { readonly bias_BSL: Tensor } {
   const { set } = model;
   const [batchSize = 0, length = 0] = set.tensor("in.input_ids").shape;
   const flags = set.integers("in.image_flags");
