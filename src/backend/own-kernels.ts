@@ -2,12 +2,16 @@
  * @file Kernels of our own in tfjs's registry: what a backend may offer in one piece where the model would otherwise
  * compose it from tfjs's ops. A backend that registers a name keeps the contract below, for every shape; the model's op
  * functions hold the composition, which is the reference.
- * Shapes: T rows, D width, R rank of an adapter, `...` any leading dimensions.
+ * Shapes: T rows, D width, M positions, V vocabulary, R rank of an adapter, `...` any leading dimensions.
  */
 import { engine, getBackend, getKernel, type Tensor } from "@tensorflow/tfjs-core";
 
 /** Inputs (`?` may be absent), attributes and outputs by kernel. */
 export interface OwnKernels {
+  /** Logits [M, V], labels [M] as numbers >= 0, counted [M] 1 or 0: losses [M] = -log softmax(logits)[label] counted, and log softmax. */
+  CrossEntropy: { inputs: "logits" | "labels" | "counted"; attributes: never; outputs: [losses: Tensor, logProbs: Tensor] };
+  /** Weight [M], 0 where not counted: weight (softmax - onehot(label)). */
+  CrossEntropyGrad: { inputs: "logProbs" | "labels" | "weight"; attributes: never; outputs: [dLogits: Tensor] };
   /** x Phi(x), exact. */
   Gelu: { inputs: "x"; attributes: never; outputs: [y: Tensor] };
   GeluGrad: { inputs: "dy" | "x"; attributes: never; outputs: [dx: Tensor] };

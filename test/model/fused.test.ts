@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { hasOwnKernel, type OwnKernel } from "../../src/backend/own-kernels.ts";
 import { gelu, swiglu } from "../../src/model/activation.ts";
 import { runBlock } from "../../src/model/block.ts";
+import { maskedCrossEntropy } from "../../src/model/cross-entropy.ts";
 import { linears, LORA_A, LORA_B, LORA_SCALE } from "../../src/model/linear.ts";
 import { layerNorm, rmsNorm } from "../../src/model/norm.ts";
 import { ParamStore } from "../../src/model/params.ts";
@@ -33,6 +34,11 @@ const CASES: readonly Case[] = [
   ...([[2, 3, 3, 4], [1, 1, 1, 2], [1, 2, 5, 6]] as const).map(
     (shape): Case => ({ name: `rope of [${shape.join()}]`, kernel: "Rope", fn: (x) => rope(x, tables(shape[0], shape[2], shape[3])), shapes: [shape] }),
   ),
+];
+
+const LOSS_CASES: readonly Case[] = [
+  { name: "cross entropy with a row that does not count", kernel: "CrossEntropy", fn: (logits) => maskedCrossEntropy(logits, Int32Array.of(3, -100, 0, 6)).losses, shapes: [[4, 7]] },
+  { name: "cross entropy of one row", kernel: "CrossEntropy", fn: (logits) => maskedCrossEntropy(logits, Int32Array.of(12)).losses, shapes: [[1, 13]] },
 ];
 
 /** T rows of width D into layers with biases and adapters, or without: gradients of x, weights, biases, A and B. */
@@ -68,7 +74,7 @@ const LINEAR_CASES: readonly Case[] = [
 const TOLERANCE = 1e-5;
 
 /** The first test on a busy machine registers tfjs's gradients. */
-describe.each([...CASES, ...LINEAR_CASES])("$name", { timeout: 60_000 }, ({ name, kernel, fn, shapes }) => {
+describe.each([...CASES, ...LOSS_CASES, ...LINEAR_CASES])("$name", { timeout: 60_000 }, ({ name, kernel, fn, shapes }) => {
   test("the fused kernel gives the value and gradients of the composition, alone and in a compiled block", async () => {
     const reference = await results("cpu", kernel, (inputs, dy) => [fn(...inputs), ...tf.grads(fn)([...inputs], dy)], { name, fn, shapes });
     const alone = await results("onnxruntime", kernel, (inputs, dy) => [fn(...inputs), ...tf.grads(fn)([...inputs], dy)], { name, fn, shapes });
@@ -116,3 +122,19 @@ function blockResults(name: string, fn: Case["fn"], [x, ...weights]: readonly Te
   value.dispose();
   return [block(x!), ...grads];
 }
+
+test("cross entropy is safe for logits of any size, and a row that does not count has neither loss nor gradient", { timeout: 60_000 }, async () => {
+  await useBackend("onnxruntime");
+  const logits = tf.tensor2d([[1e4, 0, -1e4], [5, 5, 5], [0, 88, 0]]);
+  const labels = Int32Array.of(2, -100, 1);
+
+  const { sum, losses } = maskedCrossEntropy(logits, labels);
+  const gradient = tf.grad((x: Tensor) => maskedCrossEntropy(x, labels).sum)(logits);
+
+  expect([...losses.dataSync()].map(Math.abs)).toEqual([2e4, 0, 0]);
+  expect(sum.dataSync()[0]).toBe(2e4);
+  const rows = gradient.arraySync() as number[][];
+  expect(rows[0]).toEqual([1, 0, -1]);
+  expect(rows[1]?.map(Math.abs)).toEqual([0, 0, 0]);
+  expect(Math.max(...rows[2]!.map(Math.abs))).toBeLessThan(1e-6);
+});
