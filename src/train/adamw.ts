@@ -4,6 +4,7 @@
  * @see Loshchilov & Hutter 2019, algorithm 2.
  */
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { type AdamWArrays, type AdamWKernel, adamwKernel, type AdamWScalars } from "../backend/adamw-kernel.ts";
 import { borrowFloats } from "../backend/host-memory.ts";
 import { invariant } from "../core/errors.ts";
 import type { ParamStore } from "../model/params.ts";
@@ -53,19 +54,19 @@ export function adamwUpdate(store: ParamStore, state: AdamWState, { gradients, g
       gradientScale,
       step: moments.step,
     };
-    store.update(name, (values) => adamwStep(values, borrowFloats(gradient), moments, scalars));
+    store.update(name, (values) => stepFor(values.length)({ parameter: values, gradient: borrowFloats(gradient), first: moments.first, second: moments.second }, scalars));
   }
 }
 
-export interface AdamWScalars extends AdamWOptions {
-  readonly learningRate: number;
-  readonly gradientScale: number;
-  /** 1 in the first update. */
-  readonly step: number;
+/** Below this length a call into the backend costs more than the loop. */
+const KERNEL_LENGTH = 1 << 14;
+
+function stepFor(length: number): AdamWKernel {
+  return length < KERNEL_LENGTH ? adamwStep : (adamwKernel() ?? adamwStep);
 }
 
 /** The formula, on plain arrays, in place: decay, moments, bias-corrected step. */
-export function adamwStep(parameter: Float32Array, gradient: Float32Array, { first, second }: Pick<Moments, "first" | "second">, scalars: AdamWScalars): void {
+export function adamwStep({ parameter, gradient, first, second }: AdamWArrays, scalars: AdamWScalars): void {
   const { beta1, beta2, epsilon, learningRate, weightDecay, gradientScale, step } = scalars;
   const kept = 1 - learningRate * weightDecay;
   const stepSize = learningRate / (1 - beta1 ** step);

@@ -29,8 +29,16 @@ export function clipGradients(gradients: ReadonlyMap<string, Tensor>, { maxNorm,
   return { kind: "finite", norm, factor: Math.min(1, maxNorm / (norm + TINY)) };
 }
 
+/** Four sums side by side, so that an addition need not wait for the one before. */
 function sumOfSquares(values: Float32Array): number {
-  let sum = 0;
-  for (const value of values) sum += value * value;
-  return sum;
+  const whole = values.length - (values.length % 4);
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < whole; i += 4) {
+    a += values[i]! * values[i]!;
+    b += values[i + 1]! * values[i + 1]!;
+    c += values[i + 2]! * values[i + 2]!;
+    d += values[i + 3]! * values[i + 3]!;
+  }
+  for (let i = whole; i < values.length; i++) a += values[i]! * values[i]!;
+  return a + b + (c + d);
 }

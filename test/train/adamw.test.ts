@@ -1,10 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { memory, scalar, tensor, tidy } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
+import { adamwKernel } from "../../src/backend/adamw-kernel.ts";
 import { openSafetensors } from "../../src/model/checkpoints/safetensors.ts";
 import type { ParamStore } from "../../src/model/params.ts";
 import { adamwStep, adamwUpdate, decaysMatrices, type AdamWState, type AdamWUpdate } from "../../src/train/adamw.ts";
 import { goldenPath } from "../golden/golden.ts";
+import { randomTensor, relativeError, useBackend } from "../model/support.ts";
 import { emptyStore } from "../model/toy-model.ts";
 
 const OPTIONS = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1 };
@@ -15,15 +17,35 @@ test("two steps give the numbers worked out by hand", () => {
   const scalars = { ...OPTIONS, learningRate: 0.01, gradientScale: 1 };
 
   // Step 1: m = 0.05, v = 0.0125, m / 0.1 = 0.5, sqrt(v / 0.05) = 0.5: p = 1 * 0.999 - 0.01.
-  adamwStep(parameter, Float32Array.of(0.5), moments, { ...scalars, step: 1 });
+  adamwStep({ parameter, gradient: Float32Array.of(0.5), ...moments }, { ...scalars, step: 1 });
   expect(parameter[0]).toBeCloseTo(0.989, 6);
   expect([moments.first[0], moments.second[0]]).toEqual([Math.fround(0.05), Math.fround(0.0125)]);
 
   // Step 2: m = 0.045 - 0.1 = -0.055, v = 0.011875 + 0.05 = 0.061875,
   // m / 0.19 = -0.2894737, sqrt(v / 0.0975) = 0.7966315: p = 0.989 * 0.999 + 0.01 * 0.3633722.
-  adamwStep(parameter, Float32Array.of(-1), moments, { ...scalars, step: 2 });
+  adamwStep({ parameter, gradient: Float32Array.of(-1), ...moments }, { ...scalars, step: 2 });
   expect(parameter[0]).toBeCloseTo(0.9916447, 6);
 });
+
+test("the backend's kernel gives the formula's numbers over three steps, across the border of its pieces", async () => {
+  await useBackend("onnxruntime");
+  const length = (1 << 17) + 5;
+  const numbers = (key: string): Float32Array => Float32Array.from(randomTensor(key, [length]).dataSync());
+  const arrays = { parameter: numbers("p"), gradient: numbers("g"), first: new Float32Array(length), second: new Float32Array(length) };
+  const fused = { ...arrays, parameter: arrays.parameter.slice(), first: new Float32Array(length), second: new Float32Array(length) };
+  const kernel = adamwKernel();
+  expect(kernel).toBeDefined();
+
+  for (const step of [1, 2, 3]) {
+    const scalars = { ...OPTIONS, learningRate: 0.01, gradientScale: 0.3 * step, step };
+    adamwStep(arrays, scalars);
+    kernel?.(fused, scalars);
+  }
+
+  for (const name of ["parameter", "first", "second"] as const) expect(relativeError(tensor(fused[name]), tensor(arrays[name])), name).toBeLessThan(1e-6);
+  await useBackend("cpu");
+  expect(adamwKernel()).toBeUndefined();
+}, 60_000);
 
 test("the update counts its steps: the same two steps on a store", async () => {
   const store = await emptyStore();

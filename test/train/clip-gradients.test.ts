@@ -18,6 +18,15 @@ test("the norm is taken over all gradients together and brought down to the limi
   expect(clipped.kind === "finite" && clipped.factor).toBeCloseTo(0.2, 6);
 });
 
+test.each([1, 2, 3, 4, 5, 6, 7, 8, 9])("every one of %i numbers counts", async (length) => {
+  const values = Array.from({ length }, (_, i) => i + 1);
+
+  const clipped = clipGradients(await gradients({ a: values }), { maxNorm: 100 });
+
+  // 1 + 4 + ... + n^2.
+  expect(clipped.kind === "finite" && clipped.norm ** 2).toBeCloseTo((length * (length + 1) * (2 * length + 1)) / 6, 9);
+});
+
 test("a norm below the limit is left alone, and a scale is applied before the norm is taken", async () => {
   const threeFour = await gradients({ a: [3, 4] });
 
