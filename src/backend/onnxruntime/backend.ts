@@ -15,8 +15,8 @@ import type { OnnxGraph } from "./protobuf.ts";
 
 const BACKEND_NAME = "onnxruntime";
 
-/** Idle buffers kept for the next step. */
-const POOL_BYTES = 1 << 30;
+/** Clips make batches of changing size: their buffers may wait for the next of that size, up to half of what a batch needs. */
+const POOL_LIMITS = { spareShare: 0.5, leastBytes: 1 << 25 };
 
 /** Kernels that only relabel memory: run alone they share the data, in a compiled block they are nodes. */
 const VIEWS = new Set(["Cast", "Identity", "Reshape", "ExpandDims"]);
@@ -28,7 +28,7 @@ type KernelFunc = Parameters<typeof registerKernel>[0]["kernelFunc"];
 type KernelInput = Parameters<KernelFunc>[0];
 
 export class OrtBackend extends MathBackendCPU {
-  readonly #pool = createPool(POOL_BYTES);
+  readonly #pool = createPool(POOL_LIMITS);
   readonly #pooled = new WeakSet<object>();
   readonly #symbols = new WeakMap<object, Value>();
   readonly #sessions = new Map<string, Session>();
@@ -116,8 +116,9 @@ export class OrtBackend extends MathBackendCPU {
 
   /** Whoever reads the numbers may keep them: their memory is not used again. */
   override readSync(dataId: object): backend_util.BackendValues {
-    this.#pooled.delete(dataId);
-    return super.readSync(dataId);
+    const values = super.readSync(dataId);
+    if (this.#pooled.delete(dataId) && values instanceof Float32Array) this.#pool.forget(values);
+    return values;
   }
 
   override memory(): { unreliable: boolean; reasons: string[]; pooledBytes: number; sessions: number } {

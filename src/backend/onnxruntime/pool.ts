@@ -8,26 +8,54 @@ export interface BufferPool {
   take(length: number): Float32Array;
   /** Gives an array back that nobody reads any more. */
   give(buffer: Float32Array): void;
+  /** The array will not come back: somebody else keeps it. */
+  forget(buffer: Float32Array): void;
   readonly idleBytes: () => number;
 }
 
-/** A pool by exact length that keeps at most `limitBytes` of idle buffers. */
-export function createPool(limitBytes: number): BufferPool {
-  const idle = new Map<number, Float32Array[]>();
-  let idleBytes = 0;
+export interface PoolLimits {
+  /** Idle bytes beyond the most that were ever in use at once, as a share of these. Batches of changing size would pile up buffers otherwise. */
+  readonly spareShare: number;
+  /** Up to here nothing is freed. */
+  readonly leastBytes: number;
+}
+
+/** A pool by exact length. What would exceed its limits is freed, lengths first that have not been asked for or given back for longest. */
+export function createPool({ spareShare, leastBytes }: PoolLimits): BufferPool {
+  // In the order of last use.
+  const shelves = new Map<number, Float32Array[]>();
+  let [idleBytes, usedBytes, mostUsedBytes] = [0, 0, 0];
+
+  /** The buffers of a length, which counts as used last. */
+  const shelfOf = (length: number): Float32Array[] => {
+    const shelf = shelves.get(length) ?? [];
+    shelves.delete(length);
+    shelves.set(length, shelf);
+    return shelf;
+  };
+  const freeOldest = (): void => {
+    const [[length, shelf] = [0, []]] = shelves;
+    idleBytes -= shelf.pop()?.byteLength ?? 0;
+    if (shelf.length === 0) shelves.delete(length);
+  };
   return {
     take: (length) => {
-      const buffer = idle.get(length)?.pop();
-      if (buffer === undefined) return new Float32Array(length);
-      idleBytes -= buffer.byteLength;
+      const idle = shelfOf(length).pop();
+      const buffer = idle ?? new Float32Array(length);
+      if (idle !== undefined) idleBytes -= buffer.byteLength;
+      usedBytes += buffer.byteLength;
+      mostUsedBytes = Math.max(mostUsedBytes, usedBytes);
       return buffer;
     },
     give: (buffer) => {
-      if (idleBytes + buffer.byteLength > limitBytes) return;
+      shelfOf(buffer.length).push(buffer);
+      usedBytes -= buffer.byteLength;
       idleBytes += buffer.byteLength;
-      const shelf = idle.get(buffer.length);
-      if (shelf === undefined) idle.set(buffer.length, [buffer]);
-      else shelf.push(buffer);
+      const limit = Math.max(leastBytes, (1 + spareShare) * mostUsedBytes);
+      while (idleBytes > 0 && idleBytes + usedBytes > limit) freeOldest();
+    },
+    forget: (buffer) => {
+      usedBytes -= buffer.byteLength;
     },
     idleBytes: () => idleBytes,
   };
