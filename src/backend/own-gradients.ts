@@ -3,7 +3,7 @@
  * is never computed. The others get theirs where they are called.
  */
 import { type GradConfig, mul, sub, sum, type Tensor } from "@tensorflow/tfjs-core";
-import { linearGradient } from "./linear-gradient.ts";
+import { LINEAR_GRADIENTS } from "./linear-gradient.ts";
 import { runOwnKernel } from "./own-kernels.ts";
 
 const rmsNorm: GradConfig = {
@@ -35,7 +35,7 @@ const layerNorm: GradConfig = {
   },
 };
 
-export const OWN_GRADIENTS: readonly GradConfig[] = [rmsNorm, layerNorm, linearGradient];
+export const OWN_GRADIENTS: readonly GradConfig[] = [rmsNorm, layerNorm, ...LINEAR_GRADIENTS];
 
 /** [..., D] as [D]. */
 function sumOverRows(x: Tensor): Tensor {

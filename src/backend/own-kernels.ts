@@ -31,6 +31,12 @@ export interface OwnKernels {
   Linear: { inputs: `${number}`; attributes: "hasBias" | "hasAdapter"; outputs: Tensor[] };
   /** dx = sum of dy W, plus dDown A: see `runLinearInputGrad` for the inputs. */
   LinearInputGrad: { inputs: `${number}`; attributes: "layers"; outputs: [dx: Tensor] };
+  /**
+   * `Linear` and its gradient with x [D, T] where `columnsIn`, y [D, T] where `columnsOut`: for backends that multiply few
+   * rows faster with the weight on the left. The first output stays [T, sum of R].
+   */
+  LinearColumns: { inputs: `${number}`; attributes: "hasBias" | "hasAdapter" | keyof Orientation; outputs: Tensor[] };
+  LinearColumnsInputGrad: { inputs: `${number}`; attributes: "layers" | keyof Orientation; outputs: [dx: Tensor] };
   /** x [B, N, S, H], cos and sin [B, S, H] of `ropeTables`; `inverse` true rotates back. */
   Rope: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
 }
@@ -57,17 +63,32 @@ export interface LinearParts {
   readonly adapter?: { readonly a: Tensor; readonly b: Tensor; readonly scale: Tensor };
 }
 
-/** The outputs of linear layers for the same rows `x` [T, in]. Inputs in order: x, then of each layer its weight and, where it has them, bias, A, B, scale. */
-export function runLinearKernel(x: Tensor, layers: readonly LinearParts[]): Tensor[] {
+/** Which of a linear layer's input and output are columns, [D, T] instead of [T, D]. */
+export interface Orientation {
+  readonly columnsIn: boolean;
+  readonly columnsOut: boolean;
+}
+
+/** The outputs of linear layers for one x [T, in]. Inputs in order: x, then of each layer its weight and, where it has them, bias, A, B, scale. */
+export function runLinearKernel(x: Tensor, layers: readonly LinearParts[], orientation?: Orientation): Tensor[] {
   const inputs = [x, ...layers.flatMap(({ weight, bias, adapter }) => [weight, bias, adapter?.a, adapter?.b, adapter?.scale])].filter((tensor) => tensor !== undefined);
-  const outputs = runOwnKernel("Linear", inputs, { hasBias: layers.map(({ bias }) => bias !== undefined), hasAdapter: layers.map(({ adapter }) => adapter !== undefined) });
+  const attributes = { hasBias: layers.map(({ bias }) => bias !== undefined), hasAdapter: layers.map(({ adapter }) => adapter !== undefined) };
+  const outputs = orientation === undefined ? runOwnKernel("Linear", inputs, attributes) : runOwnKernel("LinearColumns", inputs, { ...attributes, ...orientation });
   return outputs.slice(-layers.length);
 }
 
-/** Gradient of the rows that went into linear layers. Inputs in order: dy and weight of each layer, then dDown [T, sum of R] and every A, where there are adapters. */
-export function runLinearInputGrad(layers: readonly { readonly dy: Tensor; readonly weight: Tensor }[], adapters?: { readonly dDown: Tensor; readonly a: readonly Tensor[] }): Tensor {
+export interface LinearInputGrad {
+  readonly layers: readonly { readonly dy: Tensor; readonly weight: Tensor }[];
+  readonly adapters: { readonly dDown: Tensor; readonly a: readonly Tensor[] } | undefined;
+  readonly orientation: Orientation | undefined;
+}
+
+/** Gradient of what went into linear layers. Inputs in order: dy and weight of each layer, then dDown [T, sum of R] and every A, where there are adapters. */
+export function runLinearInputGrad({ layers, adapters, orientation }: LinearInputGrad): Tensor {
   const inputs = [...layers.flatMap(({ dy, weight }) => [dy, weight]), ...(adapters === undefined ? [] : [adapters.dDown, ...adapters.a])];
-  return runOwnKernel("LinearInputGrad", inputs, { layers: layers.length })[0];
+  const attributes = { layers: layers.length };
+  const [dx] = orientation === undefined ? runOwnKernel("LinearInputGrad", inputs, attributes) : runOwnKernel("LinearColumnsInputGrad", inputs, { ...attributes, ...orientation });
+  return dx;
 }
 
 /** tfjs's own declaration leaves out that a backend may not have a kernel. */

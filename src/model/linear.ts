@@ -1,7 +1,7 @@
 /** @file The linear layer: the only place that knows LoRA. Weights keep the checkpoint's orientation, [out, in]. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { hasOwnKernel, type LinearParts, runLinearKernel } from "../backend/own-kernels.ts";
+import { hasOwnKernel, type LinearParts, type Orientation, runLinearKernel } from "../backend/own-kernels.ts";
 import type { Params } from "./params.ts";
 
 /** Adapter under a layer's name: A [rank, in] and B [out, rank]; y += scale B(A x). */
@@ -21,6 +21,18 @@ export function linears<const N extends readonly string[]>(params: Params, names
   const outputs = hasOwnKernel("Linear") ? runLinearKernel(x, layers) : layers.map((parts) => composedLinear(parts, x));
   // One output for every name.
   return outputs as unknown as { readonly [I in keyof N]: Tensor };
+}
+
+/** `linears` of x and to results that are columns, [width, rows], where `orientation` says so. */
+export function orientedLinears<const N extends readonly string[]>(params: Params, names: N, x: Tensor, orientation: Orientation): { readonly [I in keyof N]: Tensor } {
+  const layers = names.map((name) => partsOf(params, name));
+  const outputs = hasOwnKernel("LinearColumns") ? runLinearKernel(x, layers, orientation) : layers.map((parts) => composedOriented(parts, x, orientation));
+  return outputs as unknown as { readonly [I in keyof N]: Tensor };
+}
+
+function composedOriented(parts: LinearParts, x: Tensor, { columnsIn, columnsOut }: Orientation): Tensor {
+  const y = composedLinear(parts, columnsIn ? tf.transpose(x) : x);
+  return columnsOut ? tf.transpose(y) : y;
 }
 
 function partsOf(params: Params, name: string): LinearParts {

@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
-import { hasOwnKernel, type OwnKernel } from "../../src/backend/own-kernels.ts";
+import { hasOwnKernel, type Orientation, type OwnKernel } from "../../src/backend/own-kernels.ts";
 import { gelu, swiglu } from "../../src/model/activation.ts";
 import { runBlock } from "../../src/model/block.ts";
 import { maskedCrossEntropy } from "../../src/model/cross-entropy.ts";
-import { linears, LORA_A, LORA_B, LORA_SCALE } from "../../src/model/linear.ts";
+import { linears, LORA_A, LORA_B, LORA_SCALE, orientedLinears } from "../../src/model/linear.ts";
 import { layerNorm, rmsNorm } from "../../src/model/norm.ts";
 import { ParamStore } from "../../src/model/params.ts";
 import { rope, type RopeTables, ropeTables } from "../../src/model/rope.ts";
@@ -41,33 +41,51 @@ const LOSS_CASES: readonly Case[] = [
   { name: "cross entropy of one row", kernel: "CrossEntropy", fn: (logits) => maskedCrossEntropy(logits, Int32Array.of(12)).losses, shapes: [[1, 13]] },
 ];
 
-/** T rows of width D into layers with biases and adapters, or without: gradients of x, weights, biases, A and B. */
-function linearCase(title: string, rows: number, inputSize: number, layers: readonly { readonly out: number; readonly hasBias?: boolean; readonly rank?: number }[]): Case {
-  const shapes = [[rows, inputSize], ...layers.flatMap(({ out, hasBias = false, rank = 0 }) => [[out, inputSize], ...(hasBias ? [[out]] : []), ...(rank > 0 ? [[rank, inputSize], [out, rank]] : [])])];
+interface LayerShape {
+  readonly out: number;
+  readonly hasBias?: boolean;
+  readonly rank?: number;
+}
+
+/** Rows into layers with biases and adapters, or without: gradients of x, weights, biases, A and B. */
+function linearCase(title: string, [rows, inputSize]: readonly [number, number], layers: readonly LayerShape[], orientation?: Orientation): Case {
+  const input = orientation?.columnsIn === true ? [inputSize, rows] : [rows, inputSize];
+  const shapes = [input, ...layers.flatMap(({ out, hasBias = false, rank = 0 }) => [[out, inputSize], ...(hasBias ? [[out]] : []), ...(rank > 0 ? [[rank, inputSize], [out, rank]] : [])])];
   const fn = (x: Tensor, ...weights: Tensor[]): Tensor => {
     let next = 0;
-    const scales = layers.map((_, i) => tf.scalar(0.5 + i));
     const params = storeOf(
       layers.flatMap(({ hasBias = false, rank = 0 }, i) => {
         const names = ["weight", ...(hasBias ? ["bias"] : []), ...(rank > 0 ? [LORA_A, LORA_B] : [])];
         const own = names.map((part): [string, Tensor] => [`${i}.${part}`, weights[next++]!]);
-        return rank > 0 ? [...own, [`${i}.${LORA_SCALE}`, scales[i]!] as const] : own;
+        return rank > 0 ? [...own, [`${i}.${LORA_SCALE}`, tf.scalar(0.5 + i)] as const] : own;
       }),
     );
-    return tf.concat([...linears(params, layers.map((_, i) => String(i)), x)], 1);
+    const names = layers.map((_, i) => String(i));
+    if (orientation === undefined) return tf.concat([...linears(params, names, x)], 1);
+    return tf.concat([...orientedLinears(params, names, x, orientation)], orientation.columnsOut ? 0 : 1);
   };
-  return { name: `linear: ${title}`, kernel: "Linear", fn, shapes };
+  return { name: `linear: ${title}`, kernel: orientation === undefined ? "Linear" : "LinearColumns", fn, shapes };
 }
 
+const THREE_LAYERS: readonly LayerShape[] = [{ out: 4, hasBias: true, rank: 2 }, { out: 3, rank: 1 }, { out: 2, hasBias: true, rank: 3 }];
+
 const LINEAR_CASES: readonly Case[] = [
-  linearCase("plain", 3, 5, [{ out: 4 }]),
-  linearCase("one row, with a bias", 1, 5, [{ out: 3, hasBias: true }]),
-  linearCase("an adapter", 7, 6, [{ out: 5, rank: 2 }]),
-  linearCase("an adapter and a bias, many rows", 70, 3, [{ out: 2, hasBias: true, rank: 1 }]),
-  linearCase("few rows of many columns", 3, 4, [{ out: 9, hasBias: true, rank: 2 }]),
-  linearCase("three of one input, adapters of different ranks", 5, 6, [{ out: 4, hasBias: true, rank: 2 }, { out: 3, rank: 1 }, { out: 2, hasBias: true, rank: 3 }]),
-  linearCase("three of one input, the second with an adapter", 5, 6, [{ out: 4 }, { out: 3, rank: 2 }, { out: 2, hasBias: true }]),
-  linearCase("two of one input without adapters", 4, 3, [{ out: 4 }, { out: 6, hasBias: true }]),
+  linearCase("plain", [3, 5], [{ out: 4 }]),
+  linearCase("one row, with a bias", [1, 5], [{ out: 3, hasBias: true }]),
+  linearCase("an adapter", [7, 6], [{ out: 5, rank: 2 }]),
+  linearCase("an adapter and a bias, many rows", [70, 3], [{ out: 2, hasBias: true, rank: 1 }]),
+  linearCase("few rows of many columns", [3, 4], [{ out: 9, hasBias: true, rank: 2 }]),
+  linearCase("three of one input, adapters of different ranks", [5, 6], THREE_LAYERS),
+  linearCase("three of one input, the second with an adapter", [5, 6], [{ out: 4 }, { out: 3, rank: 2 }, { out: 2, hasBias: true }]),
+  linearCase("two of one input without adapters", [4, 3], [{ out: 4 }, { out: 6, hasBias: true }]),
+  ...[[true, true], [true, false], [false, true], [false, false]].flatMap(([columnsIn = false, columnsOut = false]) => {
+    const orientation = { columnsIn, columnsOut };
+    const title = `weight on the left, ${columnsIn ? "columns" : "rows"} in, ${columnsOut ? "columns" : "rows"} out`;
+    return [
+      linearCase(`${title}: three of one input, adapters of different ranks`, [5, 6], THREE_LAYERS, orientation),
+      linearCase(`${title}: one row, without adapter`, [1, 3], [{ out: 4, hasBias: true }, { out: 2 }], orientation),
+    ];
+  }),
 ];
 
 /** Float32 sums in another order: a few rounding errors relative to the largest value. */

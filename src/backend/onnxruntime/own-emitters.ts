@@ -3,6 +3,7 @@ import type { OwnKernel } from "../own-kernels.ts";
 import { gelu, geluGrad, swiGlu, swiGluGrad } from "./fused-activations.ts";
 import { crossEntropy, crossEntropyGrad } from "./fused-cross-entropy.ts";
 import { linear, linearInputGrad } from "./fused-linear.ts";
+import { linearColumns, linearColumnsInputGrad } from "./fused-linear-columns.ts";
 import { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./fused-norms.ts";
 import { rope } from "./fused-rope.ts";
 import type { Emitter } from "./kernels.ts";
@@ -15,6 +16,8 @@ export const OWN_EMITTERS: Readonly<Record<OwnKernel, Emitter>> = {
   LayerNorm: layerNorm,
   LayerNormGrad: layerNormGrad,
   Linear: linear,
+  LinearColumns: linearColumns,
+  LinearColumnsInputGrad: linearColumnsInputGrad,
   LinearInputGrad: linearInputGrad,
   RmsNorm: rmsNorm,
   RmsNormGrad: rmsNormGrad,

@@ -4,8 +4,8 @@
  * product is cut. Legend: M rows, N query heads, K key/value heads, H head size.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { swiglu } from "../activation.ts";
-import { linear, linears } from "../linear.ts";
+import { linear } from "../linear.ts";
+import { gatedMlp } from "../mlp.ts";
 import { linearShapes } from "../named-shapes.ts";
 import { keyWidth, type DecoderLayout } from "./layout.ts";
 
@@ -40,9 +40,6 @@ export const internlm2: DecoderLayout = {
     return { query: tf.reshape(query, [rows, numHeads * headDim]), key: tf.reshape(key, [rows, numKvHeads * headDim]), value: tf.reshape(value, [rows, numKvHeads * headDim]) };
   },
   projectOut: (params, x) => linear(params, "attention.wo", x),
-  mlp: (params, x) => {
-    const [gate, up] = linears(params, ["feed_forward.w1", "feed_forward.w3"], x);
-    return linear(params, "feed_forward.w2", swiglu(gate, up));
-  },
+  mlp: (params, x) => gatedMlp(params.scope("feed_forward"), { gate: "w1", up: "w3", down: "w2" }, x),
   dynamicRope: "applied",
 };

@@ -32,7 +32,7 @@ export const llama: DecoderLayout = {
     return { query, key, value };
   },
   projectOut: (params, x) => linear(params, "self_attn.o_proj", x),
-  mlp: (params, x) => gatedMlp(params.scope("mlp"), x),
+  mlp: (params, x) => gatedMlp(params.scope("mlp"), { gate: "gate_proj", up: "up_proj", down: "down_proj" }, x),
   dynamicRope: "applied",
 };
 
