@@ -62,8 +62,8 @@ function checkVocabulary(folder: string, tokens: number, embeddings: number): vo
   if (tokens <= embeddings) return;
   throw new UserError({
     kind: "CheckpointError",
-    where: `${folder}/tokenizer.json`,
-    what: `got ${tokens} tokens, but config.json has embeddings for ${embeddings} (llm_config.vocab_size)`,
+    where: folder,
+    what: `the tokenizer has ${tokens} tokens, but config.json has embeddings for ${embeddings} (llm_config.vocab_size)`,
     hint: "Tokenizer and model are not of one checkpoint.",
   });
 }

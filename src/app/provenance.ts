@@ -5,13 +5,14 @@ import type { ActiveBackend } from "../backend/select.ts";
 import { sha256File } from "../core/hash.ts";
 import { SPLITS } from "../data/record.ts";
 import { resolveMediaTools } from "../media/tools.ts";
+import { tokenizerFiles } from "../text/tokenizer-files.ts";
 import type { Experiment } from "./experiment.ts";
 
 /** Versions, backend, and hashes of the manifests and the model's description. */
 export async function provenance({ dataset, model, config }: Experiment, backend: ActiveBackend): Promise<Readonly<Record<string, unknown>>> {
   const own: unknown = JSON.parse(await readFile(join(import.meta.dirname, "../../package.json"), "utf8"));
   const { version, dependencies } = own as { version?: unknown; dependencies?: unknown };
-  const files = [...SPLITS.map((split) => join(dataset.root, `${split}.jsonl`)), join(model.folder, "config.json"), join(model.folder, "tokenizer.json")];
+  const files = [...SPLITS.map((split) => join(dataset.root, `${split}.jsonl`)), join(model.folder, "config.json"), ...(await tokenizerFiles(model.folder))];
   const hashes = await Promise.all(files.map(async (file) => [file, await sha256File(file).catch(() => null)] as const));
   return { m2se: version, node: process.version, platform: `${process.platform}-${process.arch}`, dependencies, backend, media: await resolveMediaTools(), seed: config.seed, sha256: Object.fromEntries(hashes) };
 }

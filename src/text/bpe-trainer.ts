@@ -3,6 +3,7 @@
  * smallest (left id, right id). The outcome is a tokenizer.json of Qwen2's kind with single digits.
  */
 import { invariant } from "../core/errors.ts";
+import { byteLevelDefinition, WORD_PATTERN } from "./byte-level-tokenizer.ts";
 
 /** Control tokens of Qwen2-style InternVL plus ours for sound, in id order; they follow the learned vocabulary. */
 export const CONTROL_TOKENS = [
@@ -19,10 +20,6 @@ export const CONTROL_TOKENS = [
 
 /** Smallest vocabulary: the 256 bytes and the control tokens. */
 export const MIN_VOCAB_SIZE = 256 + CONTROL_TOKENS.length;
-
-/** Qwen2's pre-tokenizer; `(?i:` of the published file is spelled out because Node 20's RegExp lacks it. */
-const WORD_PATTERN =
-  "'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 /** Contents of the two files of a tokenizer folder, ready for JSON. */
 export interface TokenizerFiles {
@@ -162,41 +159,11 @@ const BYTE_SPELLINGS = (() => {
 const bytesOf = (word: string): number[] => Array.from(Buffer.from(word, "utf8"), (byte) => BYTE_SPELLINGS.idOfByte[byte]!);
 
 function tokenizerJson(spellings: readonly string[], merges: readonly Pair[]): object {
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: CONTROL_TOKENS.map((content, i) => ({
-      id: spellings.length + i,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    normalizer: { type: "NFC" },
-    pre_tokenizer: {
-      type: "Sequence",
-      pretokenizers: [
-        { type: "Split", pattern: { Regex: WORD_PATTERN }, behavior: "Isolated", invert: false },
-        { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false },
-      ],
-    },
-    post_processor: { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false },
-    decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: "",
-      end_of_word_suffix: "",
-      fuse_unk: false,
-      byte_fallback: false,
-      vocab: Object.fromEntries(spellings.map((token, id) => [token, id])),
-      merges: merges.map(([left, right]) => [spelling(spellings, left), spelling(spellings, right)]),
-    },
-  };
+  return byteLevelDefinition({
+    vocabulary: Object.fromEntries(spellings.map((token, id) => [token, id])),
+    merges: merges.map(([left, right]) => [spelling(spellings, left), spelling(spellings, right)]),
+    added: CONTROL_TOKENS.map((content, i) => ({ id: spellings.length + i, content, special: true })),
+  });
 }
 
 function spelling(spellings: readonly string[], id: number): string {

@@ -48,18 +48,18 @@ export function encodeSamples(samples: readonly Sample[], options: EncodeOptions
 
 /** Ids of an answer with its end token: what follows the assistant header. Label scoring hangs these under a branch. */
 export function encodeAnswer(answer: string, { tokenizer, template }: Pick<EncodeOptions, "tokenizer" | "template">): Int32Array {
-  return Int32Array.from(encodePieces(answerPieces(template, answer), tokenizer).ids);
+  return Int32Array.from(encodePieces(answerPieces(template, answer), tokenizer, "text").ids);
 }
 
 function encodePrefix(sample: Sample, options: EncodeOptions): EncodedSegment {
   const { tokenizer, template, system } = options;
-  const { ids, slots } = encodePieces([...beforeUser(template, system), ...renderParts(sample.prefix, options)], tokenizer);
+  const { ids, slots } = encodePieces([...beforeUser(template, system), ...renderParts(sample.prefix, options)], tokenizer, "start");
   const start = tokenizer.startIds;
   return unsupervised([...start, ...ids], slots.map((slot) => ({ ...slot, position: slot.position + start.length })));
 }
 
 function withBranch(sample: Sample, prefix: EncodedSegment, options: EncodeOptions): EncodedSample {
-  const { ids, slots } = encodePieces([...renderParts(sample.instruction, options), ...beforeAnswer(options.template)], options.tokenizer);
+  const { ids, slots } = encodePieces([...renderParts(sample.instruction, options), ...beforeAnswer(options.template)], options.tokenizer, "text");
   const answer = options.withAnswer ? encodeAnswer(sample.target, options) : new Int32Array(0);
   const branch = unsupervised([...ids, ...answer], slots);
   // The one shift: the position before an answer token predicts it; the end token predicts nothing.

@@ -1,6 +1,6 @@
 /** @file Pieces: a prompt before it is tokens. Control tokens, text and media places are told apart here and never searched for in strings. */
 import type { MediaSlot } from "./encoded-sample.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Before, Tokenizer } from "./tokenizer.ts";
 
 export type Piece =
   | { readonly kind: "control"; readonly token: string }
@@ -11,16 +11,19 @@ export const control = (token: string): Piece => ({ kind: "control", token });
 export const text = (value: string): Piece => ({ kind: "text", text: value });
 
 /**
- * Ids of a run of pieces and its media slots. Equal to tokenising the whole string, with one difference: a control token
+ * Ids of a run of pieces, which stands at the start of a sequence or goes on its text, and its media slots. Equal to tokenising the whole string, with one difference: a control token
  * that is merely spelled out in a text (a transcript with `<|im_end|>` in it) stays text.
  */
-export function encodePieces(pieces: readonly Piece[], tokenizer: Tokenizer): { readonly ids: number[]; readonly slots: readonly MediaSlot[] } {
+export function encodePieces(pieces: readonly Piece[], tokenizer: Tokenizer, start: "start" | "text"): { readonly ids: number[]; readonly slots: readonly MediaSlot[] } {
   const ids: number[] = [];
   const slots: MediaSlot[] = [];
   let pending = "";
+  let before: Before = start;
   const flush = (): void => {
-    ids.push(...tokenizer.encode(pending));
+    if (pending === "") return;
+    ids.push(...tokenizer.encode(pending, before));
     pending = "";
+    before = "text";
   };
   for (const piece of joinTexts(pieces)) {
     if (piece.kind === "control") {
@@ -31,6 +34,7 @@ export function encodePieces(pieces: readonly Piece[], tokenizer: Tokenizer): { 
       const { modality, clip, count, offset } = piece;
       slots.push({ modality, clip, position: ids.length, count, offset });
       ids.push(...new Array<number>(count).fill(tokenizer.idOf(piece.token)));
+      before = "control";
     } else {
       const [first = "", ...rest] = cutControlSpellings(piece.text, tokenizer.controlTokens);
       pending += first;

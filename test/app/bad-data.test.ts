@@ -83,7 +83,7 @@ test("a tokenizer with more tokens than the model has embeddings is refused", { 
   await writeFile(join(folder, "config.json"), (await readFile(join(config.model.folder, "config.json"), "utf8")).replace('"vocab_size":1024', '"vocab_size":1000'));
 
   await expect(planRun({ config: { ...config, model: { ...config.model, folder } }, stages: ["see"], signal })).rejects.toThrow(
-    `CheckpointError ${folder}/tokenizer.json: got 1024 tokens, but config.json has embeddings for 1000 (llm_config.vocab_size).\n  Tokenizer and model are not of one checkpoint.`,
+    `CheckpointError ${folder}: the tokenizer has 1024 tokens, but config.json has embeddings for 1000 (llm_config.vocab_size).\n  Tokenizer and model are not of one checkpoint.`,
   );
 });
 

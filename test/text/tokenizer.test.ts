@@ -52,10 +52,10 @@ test("an unknown token names the file and what to do", async () => {
   expect(() => tokenizer.idOf("<video>")).toThrow(/^CheckpointError .*tokenizer\.json: no token "<video>" in the vocabulary\.\n {2}Add it to added_tokens/);
 });
 
-test("a folder without tokenizer.json says that other formats must be converted", async () => {
+test("a folder without any vocabulary says what was looked for", async () => {
   const folder = await temporaryFolder();
 
-  await expect(loadTokenizer(folder)).rejects.toThrow(/^CheckpointError .*tokenizer\.json: no such file or folder\.\n {2}A tokenizer\.model \(SentencePiece\) or vocab\.json alone must be converted/);
+  await expect(loadTokenizer(folder)).rejects.toThrow(`CheckpointError ${folder}: no tokenizer.\n  Expected tokenizer.json, tokenizer.model or vocab.json with merges.txt`);
 });
 
 test("a folder without tokenizer_config.json, broken JSON, a list and an empty object are refused with the file's name", async () => {
@@ -68,6 +68,6 @@ test("a folder without tokenizer_config.json, broken JSON, a list and an empty o
   await write("tokenizer.json", "[]");
   await expect(loadTokenizer(folder)).rejects.toThrow(/^CheckpointError .*tokenizer\.json: not a JSON object\./);
   await write("tokenizer.json", "{}");
-  await expect(loadTokenizer(folder)).rejects.toThrow(/^CheckpointError .*tokenizer_config\.json: no such file or folder\.\n {2}It lies next to/);
+  await expect(loadTokenizer(folder)).rejects.toThrow(/^CheckpointError .*tokenizer_config\.json: no such file or folder\.\n {2}It lies beside/);
   await expect(loadTokenizer(await writeTokenizer({}, {}))).rejects.toThrow(/^CheckpointError .*tokenizer\.json: cannot be used as a tokenizer: /);
 });
