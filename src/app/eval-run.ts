@@ -6,12 +6,12 @@ import { UserError } from "../core/errors.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
 import type { Split } from "../data/record.ts";
 import { decodeMethod, type DecodeMethod, type Predictor, predictSamples } from "../eval/predict.ts";
-import { type Prediction, readPredictions, writePredictions } from "../eval/predictions.ts";
+import { inSampleOrder, type Prediction, readPredictions, writePredictions } from "../eval/predictions.ts";
 import { scorePredictions, type ScoresFile } from "../eval/score.ts";
 import { TASKS } from "../tasks/index.ts";
 import type { TaskName } from "../tasks/task.ts";
 import { type Answering, openAnswering } from "./answering.ts";
-import { dropsByReason, loadSampleClips } from "./clips.ts";
+import { type ClipsEvent, dropsByReason, loadSampleClips } from "./clips.ts";
 import { type Experiment, openExperiment, predictorOf, samplesOf } from "./experiment.ts";
 import { clipCacheFolder } from "./run-folder.ts";
 
@@ -31,6 +31,7 @@ export interface EvalOptions {
 
 export type EvalEvent =
   | { readonly kind: "evaluation-start"; readonly backend: string; readonly device: string; readonly checkpoint: string; readonly split: Split }
+  | ClipsEvent
   | { readonly kind: "evaluation-progress"; readonly task: TaskName; readonly done: number; readonly total: number }
   | { readonly kind: "scores"; readonly scores: ScoresFile }
   | { readonly kind: "warning"; readonly message: string };
@@ -71,18 +72,18 @@ async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answe
     yield { kind: "warning", message: `the ${split} split has no sample of ${name}` };
     return;
   }
-  const { samples, clips, unreadable } = await loadSampleClips(experiment, wanted, { signal, cacheFolder: clipCacheFolder(config, answering.runDir) });
+  const { samples, clips, unreadable } = yield* loadSampleClips(experiment, wanted, { signal, cacheFolder: clipCacheFolder(config, answering.runDir) });
   for (const [reason, count] of Object.entries(dropsByReason(unreadable))) yield { kind: "warning", message: `${name}: ${count} samples left out: ${reason}` };
   const method = decodeMethod(decode, task);
   const predictions: Prediction[] = [];
   for await (const some of predictSamples(predictorOf(experiment, { params, clips, rowTokens }), { task, samples, method })) {
     predictions.push(...some);
-    yield { kind: "evaluation-progress", task: name, done: predictions.length, total: samples.length };
+    if (some.length > 0) yield { kind: "evaluation-progress", task: name, done: predictions.length, total: samples.length };
     if (signal.aborted) return;
   }
   const folder = outputFolder(answering, config, limit);
   const path = join(folder, `${name}.predictions.jsonl`);
-  await writePredictions(path, predictions);
+  await writePredictions(path, inSampleOrder(predictions, samples));
   const train = samplesOf(experiment, "train", [name]);
   const scores = scorePredictions(name, await readPredictions(path), { split, decode: method, checkpoint, train, test: samples });
   await writeFileAtomic(join(folder, `${name}.scores.json`), toJson(scores));

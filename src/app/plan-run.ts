@@ -1,5 +1,6 @@
 /** @file What training would do, in numbers, from the very schedule that it would execute. */
 import type { RunConfig, StageConfig } from "../config/index.ts";
+import { resultOf } from "../core/reports.ts";
 import { expectedParameters } from "../model/checkpoints/expected-parameters.ts";
 import { weightShapes } from "../model/checkpoints/hf-folder.ts";
 import { isLora, loraShapes } from "../model/lora.ts";
@@ -19,18 +20,18 @@ export interface PlanOptions {
 export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<{ readonly stages: readonly PlannedStage[] }> {
   const experiment = await openExperiment(config);
   const stages = config.stages.filter(({ name }) => names.includes(name));
-  const loaded = await loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache });
+  const loaded = await resultOf(loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache }));
   const base = await baseShapes(experiment);
   return { stages: stages.map((stage) => prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base) }).plan) };
 }
 
 /** What `loadBase` would load. */
-async function baseShapes({ config, model }: Experiment): Promise<Shapes> {
+export async function baseShapes({ config, model }: Pick<Experiment, "config" | "model">): Promise<Shapes> {
   return config.model.init === "random" ? expectedParameters(model.config) : weightShapes(model);
 }
 
 /** With the adapters that a stage has of its own or from the stages it descends from. */
-function withAdapters(config: RunConfig, stage: StageConfig, base: Shapes): Shapes {
+export function withAdapters(config: RunConfig, stage: StageConfig, base: Shapes): Shapes {
   const parent = config.stages.find(({ name }) => name === stage.initFrom);
   const shapes = parent === undefined ? base : withAdapters(config, parent, base);
   if (stage.lora === undefined || [...shapes.keys()].some(isLora)) return shapes;

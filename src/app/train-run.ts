@@ -51,7 +51,7 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const stages = options.stages.map((name) => stageNamed(config, name));
   yield { kind: "run-start", backend: backend.name, device: backend.device, stages: options.stages, seed: config.seed };
   await writeFileAtomic(join(runDir, "provenance.json"), toJson(await provenance(experiment, backend)));
-  const loaded = await loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), {
+  const loaded = yield* loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), {
     signal,
     cacheFolder: clipCacheFolder(config, runDir),
   });

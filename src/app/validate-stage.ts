@@ -1,5 +1,6 @@
 /** @file The validation metric that picks a stage's best checkpoint. */
 import type { StageConfig } from "../config/index.ts";
+import { resultOf } from "../core/reports.ts";
 import { decodeMethod, predictSamples } from "../eval/predict.ts";
 import type { Prediction } from "../eval/predictions.ts";
 import type { ParamStore } from "../model/params.ts";
@@ -28,7 +29,7 @@ interface Validation {
 export async function* validateStage({ experiment, params, stage, best, step, runDir, checkpoints }: Validation): AsyncGenerator<RunEvent> {
   const { config } = experiment;
   const task = TASKS[best.task];
-  const { samples, clips } = await loadSampleClips(experiment, samplesOf(experiment, "val", [best.task]).slice(0, best.samples), { cacheFolder: clipCacheFolder(config, runDir) });
+  const { samples, clips } = await resultOf(loadSampleClips(experiment, samplesOf(experiment, "val", [best.task]).slice(0, best.samples), { cacheFolder: clipCacheFolder(config, runDir) }));
   if (samples.length === 0) {
     yield { kind: "warning", message: `stages.${stage}.checkpoints.best: the validation split has no sample of ${best.task}; no best checkpoint is kept` };
     return;

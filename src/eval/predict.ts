@@ -1,22 +1,21 @@
 /** @file Samples -> predictions: closed answer sets by likelihood, the others by greedy generation. */
-import { tidied } from "../backend/tidied.ts";
 import { type Problem, UserError } from "../core/errors.ts";
 import { batchMedia } from "../curriculum/batch-media.ts";
 import { buildBatch, featureRows } from "../curriculum/batch.ts";
 import { sampleLength } from "../curriculum/pack.ts";
-import { treeBias } from "../curriculum/tree-mask.ts";
+import type { PackedRow } from "../curriculum/packed-row.ts";
 import type { Clip, ClipSpec } from "../media/clip.ts";
 import { batchFeatures } from "../model/batch-features.ts";
 import type { BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { generateGreedy } from "../model/generate.ts";
+import { generateGreedy, type UnreadRow } from "../model/generate.ts";
 import type { Params } from "../model/params.ts";
 import type { Sample, Task } from "../tasks/task.ts";
 import type { EncodedSample } from "../text/encoded-sample.ts";
 import { encodeAnswer, type EncodeOptions, encodeSamples } from "../text/encode.ts";
 import { answerLogProbs } from "./label-scores.ts";
 import type { Prediction } from "./predictions.ts";
-import { type PlacedPrompt, promptRows } from "./prompt-rows.ts";
+import { type PromptRow, promptRows } from "./prompt-rows.ts";
 
 export interface Predictor {
   readonly params: Params;
@@ -36,24 +35,24 @@ export function decodeMethod(wanted: DecodeMethod | "auto", { answers }: Task): 
 }
 
 /**
- * The predictions of all samples, in order, row by row.
+ * The predictions of all samples as they come: after every row, or every token of generation, those that are new, perhaps
+ * none. Short prompts are answered first; `inSampleOrder` puts them back.
  *
  * @throws UserError (DataError) listing prompts with more tokens than the model has positions.
  */
 export async function* predictSamples(predictor: Predictor, { task, samples, method }: { task: Task; samples: readonly Sample[]; method: DecodeMethod }): AsyncGenerator<readonly Prediction[]> {
-  const { encoding, rowTokens } = predictor;
-  const encoded = encodeSamples(samples, { ...encoding, withAnswer: false });
+  const encoded = encodeSamples(samples, { ...predictor.encoding, withAnswer: false });
   refuseTooLong(encoded, predictor.config.llm_config.max_position_embeddings);
-  const answers = method === "score" ? (task.answers ?? []) : [];
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
-  const answerIds = answers.map((answer) => encodeAnswer(answer, encoding));
-  for (const { row, prompts } of promptRows(encoded, answerIds, rowTokens)) {
+  const responses = method === "score" ? scoreAnswers(predictor, task, encoded) : generateAnswers(predictor, task, encoded);
+  let milliseconds = 0;
+  for (;;) {
     const started = performance.now();
-    const batch = buildBatch([row], featureRows(encoding.mediaTokens));
-    const media = batchMedia(batch, predictor.clips, predictor.clipSpec);
-    const responses = method === "score" ? scoreAnswers(predictor, { batch, media, prompts, answers }) : generateAnswers(predictor, { batch, media, prompts, task });
-    const seconds = (performance.now() - started) / 1000 / prompts.length;
-    yield responses.map((response, i) => toPrediction(task, byId.get(prompts[i]?.sampleId ?? ""), { ...response, seconds }));
+    const { value: some } = responses.next();
+    if (some === undefined) return;
+    milliseconds += performance.now() - started;
+    yield some.map((response) => toPrediction(task, byId.get(response.sampleId), { ...response, seconds: milliseconds / 1000 / some.length }));
+    if (some.length > 0) milliseconds = 0;
     await new Promise((resolve) => setImmediate(resolve)); // signals and progress get their turn
   }
 }
@@ -69,38 +68,48 @@ function refuseTooLong(samples: readonly EncodedSample[], most: number): void {
 }
 
 interface Response {
+  readonly sampleId: string;
   readonly text: string;
   readonly scores?: Readonly<Record<string, number>>;
 }
 
+/** `seconds` of answers that came together are shared equally. */
 function toPrediction(task: Task, sample: Sample | undefined, { text, scores, seconds }: Response & { seconds: number }): Prediction {
   if (sample === undefined) throw new Error("internal error: a prediction without its sample");
   const parsed = task.parse(text);
   return { id: sample.id, task: task.name, gold: sample.target, response: text, ...(parsed === undefined ? {} : { parsed }), ...(scores === undefined ? {} : { scores }), seconds };
 }
 
-function scoreAnswers({ params, config }: Predictor, { batch, media, prompts, answers }: BatchWithMedia & { readonly prompts: readonly PlacedPrompt[]; readonly answers: readonly string[] }): Response[] {
-  const logProbs = answerLogProbs(params, config, { batch, media, answers: prompts.flatMap((prompt) => prompt.answers) });
-  return prompts.map((_, i) => {
-    const own = logProbs.slice(i * answers.length, (i + 1) * answers.length);
-    const best = own.indexOf(Math.max(...own));
-    return { text: answers[best] ?? "", scores: Object.fromEntries(answers.map((answer, j) => [answer, own[j] ?? Number.NaN])) };
-  });
+/** The likeliest of the task's answers, row by row. */
+function* scoreAnswers(predictor: Predictor, { answers = [] }: Task, samples: readonly EncodedSample[]): Generator<readonly Response[], undefined> {
+  const answerIds = answers.map((answer) => encodeAnswer(answer, predictor.encoding));
+  for (const { row, prompts } of promptRows(samples, answerIds, predictor.rowTokens)) {
+    const logProbs = answerLogProbs(predictor.params, predictor.config, { ...withMedia(predictor, row), answers: prompts.flatMap((prompt) => prompt.answers) });
+    yield prompts.map(({ sampleId }, i) => {
+      const own = logProbs.slice(i * answers.length, (i + 1) * answers.length);
+      const best = own.indexOf(Math.max(...own));
+      return { sampleId, text: answers[best] ?? "", scores: Object.fromEntries(answers.map((answer, j) => [answer, own[j] ?? Number.NaN])) };
+    });
+  }
 }
 
-function generateAnswers({ params, config, encoding }: Predictor, { batch, media, prompts, task }: BatchWithMedia & { readonly prompts: readonly PlacedPrompt[]; readonly task: Task }): Response[] {
-  const { tokenizer, template } = encoding;
-  const answers = tidied(() =>
-    generateGreedy(params, config, {
-      inputIds: batch.inputIds,
-      positionIds: batch.positionIds,
-      featureIndex: batch.featureIndex,
-      bias: treeBias(batch.rows, batch.length),
-      features: batchFeatures(params, config, media),
-      ends: prompts.map(({ end }) => end),
-      maxNewTokens: task.maxNewTokens,
-      stopIds: new Set([tokenizer.idOf(template.endToken)]),
-    }),
-  );
-  return answers.map((ids) => ({ text: tokenizer.decode(ids) }));
+/** Greedy text; the prompts of all rows are answered together. */
+function* generateAnswers(predictor: Predictor, { maxNewTokens }: Task, samples: readonly EncodedSample[]): Generator<readonly Response[], undefined> {
+  const { params, config, encoding: { tokenizer, template } } = predictor;
+  const rows = promptRows(samples, [], predictor.rowTokens);
+  const sampleIds = rows.flatMap(({ prompts }) => prompts.map(({ sampleId }) => sampleId));
+  const input = { rows: unreadRows(predictor, rows), maxNewTokens, stopIds: new Set([tokenizer.idOf(template.endToken)]) };
+  for (const answers of generateGreedy(params, config, input)) yield answers.map(({ prompt, ids }) => ({ sampleId: sampleIds[prompt] ?? "", text: tokenizer.decode(ids) }));
+}
+
+function* unreadRows(predictor: Predictor, rows: readonly PromptRow[]): Generator<UnreadRow, void> {
+  for (const { row, prompts } of rows) {
+    const { batch, media } = withMedia(predictor, row);
+    yield { ...batch, features: () => batchFeatures(predictor.params, predictor.config, media), ends: prompts.map(({ end }) => end) };
+  }
+}
+
+function withMedia({ encoding, clips, clipSpec }: Predictor, row: PackedRow): BatchWithMedia {
+  const batch = buildBatch([row], featureRows(encoding.mediaTokens));
+  return { batch, media: batchMedia(batch, clips, clipSpec) };
 }

@@ -37,6 +37,12 @@ export async function writePredictions(path: string, predictions: readonly Predi
   await writeFileAtomic(path, predictions.map((prediction) => `${JSON.stringify(prediction)}\n`).join(""));
 }
 
+/** The predictions in the order of their samples. */
+export function inSampleOrder(predictions: readonly Prediction[], samples: readonly { readonly id: string }[]): readonly Prediction[] {
+  const place = new Map(samples.map(({ id }, i) => [id, i]));
+  return predictions.toSorted((a, b) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0));
+}
+
 function repeatedIds(lines: readonly JsonlLine<Prediction>[]): readonly Problem[] {
   const first = new Map<string, string>();
   return lines.flatMap(({ value: { id }, where }): Problem[] => {

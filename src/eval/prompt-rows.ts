@@ -1,4 +1,5 @@
 /** @file Prompts of several samples in one row; under each prompt, if asked, the answers whose likelihood is wanted. */
+import { groupByPrefix } from "../curriculum/mixture.ts";
 import { buildRow, type Tree, treeLength, type TreeNode } from "../curriculum/row.ts";
 import type { PackedRow } from "../curriculum/packed-row.ts";
 import { type EncodedSample, IGNORE_INDEX } from "../text/encoded-sample.ts";
@@ -17,30 +18,32 @@ export interface PromptRow {
 }
 
 /**
- * The samples in order, as many to a row as fit; samples of one prefix share it.
+ * All samples, shortest first, as many to a row as fit; samples of one prefix share it. Rows of like lengths are as long
+ * as they need to be, in quarters of `rowTokens`: one long sample widens no row but its own, and few shapes are compiled.
  *
  * @param answers - token ids of every candidate answer, end token included; empty for generation.
- * @param rowTokens - wished length of a row; a longer sample gets longer rows for all, so nothing is dropped.
+ * @param rowTokens - wished length of a row; a longer sample gets a longer row, so nothing is dropped.
  */
 export function promptRows(samples: readonly EncodedSample[], answers: readonly Int32Array[], rowTokens: number): PromptRow[] {
-  const longest = samples.reduce((length, sample) => Math.max(length, treeLength([prefixNode(sample), ...branchNodes(sample, 0, answers)])), 0);
-  const length = Math.max(rowTokens, longest);
-  return fillRows(growTrees(samples, answers, length), length).map((trees) => {
-    const row = buildRow(trees, length);
+  const trees = groupByPrefix(samples).flatMap((group) => growTrees(group, answers, rowTokens));
+  return fillRows(trees.sort((a, b) => treeLength(a) - treeLength(b)), rowTokens).map((shared) => {
+    const row = buildRow(shared, roundedLength(shared, rowTokens));
     return { row, prompts: locatePrompts(row, answers) };
   });
 }
 
-/** One tree per run of samples with the same prefix, as long as it fits a row. */
-function growTrees(samples: readonly EncodedSample[], answers: readonly Int32Array[], rowTokens: number): Tree[] {
+function roundedLength(trees: readonly Tree[], rowTokens: number): number {
+  const step = Math.ceil(rowTokens / 4);
+  return Math.ceil(trees.reduce((sum, tree) => sum + treeLength(tree), 0) / step) * step;
+}
+
+/** Samples of one prefix as one tree, or, when that exceeds the row, as several that repeat the prefix. */
+function growTrees(group: readonly EncodedSample[], answers: readonly Int32Array[], rowTokens: number): Tree[] {
   const trees: TreeNode[][] = [];
-  let prefixKey: string | undefined;
-  for (const sample of samples) {
+  for (const sample of group) {
     const current = trees.at(-1);
-    const added = branchNodes(sample, 0, answers);
-    if (current === undefined || sample.prefixKey !== prefixKey || treeLength(current) + treeLength(added) > rowTokens) {
+    if (current === undefined || treeLength(current) + treeLength(branchNodes(sample, 0, answers)) > rowTokens) {
       trees.push([prefixNode(sample), ...branchNodes(sample, 1, answers)]);
-      prefixKey = sample.prefixKey;
     } else {
       current.push(...branchNodes(sample, current.length, answers));
     }

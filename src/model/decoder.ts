@@ -9,6 +9,7 @@ import { invariant } from "../core/errors.ts";
 import { attend, mergeHeads, splitHeads } from "./attention.ts";
 import type { TiledBias, Tiling } from "./attention-tiles.ts";
 import { runBlock } from "./block.ts";
+import { attendWithPast } from "./cached-attention.ts";
 import type { LlmConfig } from "./config.ts";
 import { decoderLayout, rotaryShape, type DecoderLayout } from "./decoder-layout.ts";
 import { runLayer } from "./layer.ts";
@@ -132,13 +133,9 @@ export function decoderLayer(params: Params, inputs: LayerInputs, { layout, spec
   const key = rope(splitHeads(projected.key, { batchSize, numHeads: numKvHeads }), inputs);
   const value = splitHeads(projected.value, { batchSize, numHeads: numKvHeads });
   const { bias, pastKey, pastValue } = inputs;
-  const attended = attend({ query, key: behind(pastKey, key), value: behind(pastValue, value), bias, tiling: spec.tiling });
+  const attended = pastKey === undefined || pastValue === undefined ? attend({ query, key, value, bias, tiling: spec.tiling }) : attendWithPast({ query, key, value, pastKey, pastValue, bias });
   const between = tf.add(rows, layout.projectOut(params, mergeHeads(attended)));
   const fed = layout.mlp(params, rmsNorm(between, params.get(`${layout.mlpNorm}.weight`), spec.eps));
   const output = tf.reshape(tf.add(between, fed), [batchSize, length, width]);
   return spec.output === "hidden" ? [output] : [output, key, value];
-}
-
-function behind(past: Tensor | undefined, fresh: Tensor): Tensor {
-  return past === undefined ? fresh : tf.concat([past, fresh], 2);
 }

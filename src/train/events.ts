@@ -33,5 +33,7 @@ export type RunEvent =
   | { readonly kind: "evaluation"; readonly stage: string; readonly step: number; readonly task: TaskName; readonly metric: string; readonly value: number; readonly best: boolean }
   | { readonly kind: "checkpoint"; readonly stage: string; readonly step: number; readonly path: string; readonly reason: "interval" | "end" | "interrupted" }
   | { readonly kind: "stage-end"; readonly stage: string; readonly step: number; readonly seconds: number; readonly checkpoint: string }
+  /** Clips that are ready of those that are needed. */
+  | { readonly kind: "clips"; readonly done: number; readonly total: number }
   | { readonly kind: "warning"; readonly message: string }
   | { readonly kind: "interrupted"; readonly stage: string; readonly step: number; readonly signal: string };

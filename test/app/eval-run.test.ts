@@ -37,6 +37,7 @@ test("every task gets a predictions file and scores that follow from it", { time
     expect(scores).toMatchObject({ split: "test", checkpoint, protocol: "m2se", counting: TASKS[scores.task].protocol, bootstrap: { unit: "record", units: 1 } });
     expect(Object.keys(scores.baselines).length).toBeGreaterThan(0);
   }
+  expect(events.slice(1, 4)).toEqual([0, 1, 2].map((done) => ({ kind: "clips", done, total: 2 })));
   expect(events.filter(({ kind }) => kind === "evaluation-progress").at(-1)).toEqual({ kind: "evaluation-progress", task: "ecpe", done: 2, total: 2 });
 });
 
@@ -93,7 +94,18 @@ test("a signal ends the evaluation without scores", { timeout: TIMEOUT_MS }, asy
     if (event.kind === "evaluation-progress") stop.abort("SIGINT");
   }
 
-  expect(events.map(({ kind }) => kind)).toEqual(["evaluation-start", "evaluation-progress"]);
+  expect(events.map(({ kind }) => kind)).toEqual(["evaluation-start", "clips", "clips", "evaluation-progress"]);
+});
+
+test("a signal is heard between two tokens: no answer is waited for", { timeout: TIMEOUT_MS }, async () => {
+  const stop = new AbortController();
+  const events: EvalEvent[] = [];
+  for await (const event of evalRun({ source: { runDir }, tasks: ["eri"], limit: 1, split: "val", signal: stop.signal })) {
+    events.push(event);
+    if (event.kind === "clips" && event.done === event.total) stop.abort("SIGINT");
+  }
+
+  expect(events.map(({ kind }) => kind)).toEqual(["evaluation-start", "clips", "clips"]);
 });
 
 test("no run, no finished stage, no checkpoint: each is told", { timeout: TIMEOUT_MS }, async () => {

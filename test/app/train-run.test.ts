@@ -53,7 +53,7 @@ test("stopping after every single step and going on gives, byte for byte, the ch
   }
 
   const again = await train(config, whole, { resume: true });
-  expect(again.map(({ kind }) => kind)).toEqual(["run-start", "stage-start", "stage-start"]);
+  expect(kindsOf(again)).toEqual(["run-start", "stage-start", "stage-start"]);
   await expect(train({ ...config, seed: 8 }, whole, { resume: true })).rejects.toThrow(/made with other settings: seed: got 8, expected \d+\.\n {2}Go on with the config that the run was started with, or start in a new run directory\.$/);
   expect(JSON.parse(await readFile(join(whole, "config.json"), "utf8"))).toMatchObject({ seed: 7 });
 });
@@ -149,11 +149,23 @@ test("a signal before the first step saves the beginning, and the run goes on fr
   const stopped = await train(config, runDir, { stages: ["see"], stopAfter: ({ kind }) => kind === "stage-start" });
   const resumed = await train(config, runDir, { stages: ["see"], resume: true });
 
-  expect(stopped.slice(2)).toEqual([
+  expect(stopped.filter(({ kind }) => kind !== "clips").slice(2)).toEqual([
     { kind: "checkpoint", stage: "see", step: 0, path: join(runDir, "stage-1/step-000000"), reason: "interrupted" },
     { kind: "interrupted", stage: "see", step: 0, signal: "SIGINT" },
   ]);
-  expect(resumed.map(({ kind }) => kind)).toEqual(["run-start", "stage-start", "step", "checkpoint", "stage-end"]);
+  expect(kindsOf(resumed)).toEqual(["run-start", "stage-start", "step", "checkpoint", "stage-end"]);
+});
+
+test("before the first stage the clips are told, from none to all", { timeout: TIMEOUT_MS }, async () => {
+  const events = await train(oneStep(toyRunConfig(place.folder)), join(place.folder, "told"), { stages: ["see"], stopAfter: ({ kind }) => kind === "stage-start" });
+
+  const clips = events.filter((event) => event.kind === "clips");
+  const [first, last] = [clips[0], clips.at(-1)];
+  expect(events.slice(1, clips.length + 1)).toEqual(clips); // behind run-start, without a gap
+  expect(clips.length).toBeGreaterThan(2);
+  expect(first).toEqual({ kind: "clips", done: 0, total: last?.total });
+  expect(last?.done).toBe(last?.total);
+  expect(clips.map(({ done }) => done)).toEqual([...clips.keys()]); // few clips: each is told
 });
 
 test("a signal during validation does not skip it: the best checkpoint is the same", { timeout: TIMEOUT_MS }, async () => {
@@ -196,8 +208,13 @@ test("a consumer that stops listening closes the run: its log is whole", { timeo
   for await (const { kind } of trainRun({ config: toyRunConfig(place.folder), stages: ["see"], runDir, resume: false, signal: new AbortController().signal })) if (kind === "step") break;
 
   const lines = (await readFile(join(runDir, "events.jsonl"), "utf8")).trim().split("\n");
-  expect(lines.map((line) => (JSON.parse(line) as { kind: string }).kind)).toEqual(["run-start", "stage-start", "step"]);
+  expect(kindsOf(lines.map((line) => JSON.parse(line) as { kind: string }))).toEqual(["run-start", "stage-start", "step"]);
 });
+
+/** Without the progress of reading clips. */
+function kindsOf(events: readonly { readonly kind: string }[]): string[] {
+  return events.map(({ kind }) => kind).filter((kind) => kind !== "clips");
+}
 
 /** What a step or an evaluation computed, without times. */
 function numbersOf(event: RunEvent): unknown[] {

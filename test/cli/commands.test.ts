@@ -57,6 +57,17 @@ test("train renders the missing dataset, then runs the chosen stages in the defa
   expect(json).toContainEqual(STEP);
 });
 
+test("while clips are read, train says how far it is", async () => {
+  await writeInfo({ seed: 7, utterances: 30 });
+  const { context, progress, human, json } = fakeContext(folder, { trainRun: () => stream<RunEvent>({ kind: "clips", done: 0, total: 2 }, { kind: "clips", done: 2, total: 2 }) });
+
+  await runTrain({ config: "a.yaml", stage: "all" }, context);
+
+  expect(progress).toEqual(["reading clips 0/2", "reading clips 2/2"]);
+  expect(json).toEqual([{ kind: "clips", done: 0, total: 2 }, { kind: "clips", done: 2, total: 2 }]);
+  expect(human.filter((text) => text.includes("clips"))).toEqual([]);
+});
+
 test("an empty folder counts as no dataset", async () => {
   await mkdir(join(folder, "records"));
   const { context, calls } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), planRun: () => Promise.resolve({ stages: [] }) });
@@ -145,12 +156,12 @@ test("demo without flags takes the config that comes with the package, from any 
 });
 
 test("eval passes only what the flags say, so that the run's config decides the rest", async () => {
-  const { context, calls, progress } = fakeContext(folder, { evalRun: () => stream<EvalEvent>({ kind: "evaluation-progress", task: "msa", done: 1, total: 2 }, SCORES) });
+  const { context, calls, progress } = fakeContext(folder, { evalRun: () => stream<EvalEvent>({ kind: "clips", done: 1, total: 2 }, { kind: "evaluation-progress", task: "msa", done: 1, total: 2 }, SCORES) });
 
   await runEval({ checkpoint: "c", task: ["msa"], limit: 2 }, context);
 
   expect(calls).toEqual([["evalRun", { source: { checkpoint: join(folder, "c") }, tasks: ["msa"], limit: 2, signal: context.signal }]]);
-  expect(progress).toEqual(["msa 1/2"]);
+  expect(progress).toEqual(["reading clips 1/2", "msa 1/2"]);
 });
 
 test("eval wants one source", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { renderSetting } from "../../src/cli/render/config.ts";
-import { renderEvent, renderStep } from "../../src/cli/render/events.ts";
+import { renderClips, renderEvent, renderStep } from "../../src/cli/render/events.ts";
 import { renderCount, renderDuration, renderMegabytes, renderScore, renderShare } from "../../src/cli/render/numbers.ts";
 import { updatePace } from "../../src/cli/render/pace.ts";
 import { renderPlan } from "../../src/cli/render/plan.ts";
@@ -43,6 +43,10 @@ test("the step line shows losses by task, speed and the time that is left", () =
   expect(renderStep(event, updatePace(undefined, event))).toBe("one 10/110  loss 0.432 (msa 0.40)  lr 9.8e-4  3,000 tok/s  ETA 50.0 s  1,204 MB");
 });
 
+test("the line of clips that are being read", () => {
+  expect(renderClips({ done: 120, total: 1600 })).toBe("reading clips 120/1,600");
+});
+
 test("pace is smoothed within a stage, keeps the loss of absent tasks and starts afresh with the next stage", () => {
   const first = updatePace(undefined, stepEvent());
   const second = updatePace(first, stepEvent({ taskLoss: { erc: 1 }, milliseconds: 1000 }));
@@ -59,6 +63,7 @@ const EVENTS: readonly (readonly [RunEvent, string | undefined])[] = [
   [{ kind: "stage-start", stage: "one", steps: 1200, resumedFrom: 0, trainableParameters: 500_000, totalParameters: 2_000_000 }, "stage one: 1,200 steps, trains 500,000 of 2,000,000 parameters (25.0%)"],
   [{ kind: "stage-start", stage: "one", steps: 9, resumedFrom: 4, trainableParameters: 1, totalParameters: 1 }, "stage one: 9 steps, trains 1 of 1 parameters (100.0%), goes on after step 4"],
   [stepEvent(), undefined],
+  [{ kind: "clips", done: 1, total: 2 }, undefined],
   [{ kind: "evaluation", stage: "one", step: 5, task: "erc", metric: "weightedF1", value: 0.5, best: true }, "one 5: erc weightedF1 0.500 on the validation split (best so far)"],
   [{ kind: "evaluation", stage: "one", step: 5, task: "erc", metric: "weightedF1", value: 0.5, best: false }, "one 5: erc weightedF1 0.500 on the validation split"],
   [{ kind: "checkpoint", stage: "one", step: 5, path: "r/step-000005", reason: "interval" }, undefined],

@@ -31,7 +31,7 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     const before = tf.memory().numTensors;
 
     const together = answerLogProbs(params, toyConfig, { batch, media: toyMedia(batch), answers: prompts.flatMap(({ answers }) => answers) });
-    const alone = PROMPTS.flatMap((prompt) => ANSWERS.map((answer) => logProb(prompt, answer)));
+    const alone = prompts.flatMap(({ sampleId }) => PROMPTS.filter(({ id }) => id === sampleId)).flatMap((prompt) => ANSWERS.map((answer) => logProb(prompt, answer)));
 
     expect(rows.length).toBe(1);
     expect(tf.memory().numTensors).toBe(before);

@@ -35,8 +35,8 @@ test("answers hang under their prompt without their end token, each going on fro
 
   expect(others).toEqual([]);
   const { row, prompts } = only!;
-  expect([...row.inputIds]).toEqual([1, 2, 10, 11, 7, 8, 9, 12, 7, 8, 9]);
-  expect([...row.positionIds]).toEqual([0, 1, 2, 3, 4, 5, 4, 2, 3, 4, 3]);
+  expect([...row.inputIds]).toEqual([1, 2, 10, 11, 7, 8, 9, 12, 7, 8, 9, 0]);
+  expect([...row.positionIds]).toEqual([0, 1, 2, 3, 4, 5, 4, 2, 3, 4, 3, 0]);
   expect(row.segments.map(({ parent }) => parent)).toEqual([0, 1, 2, 2, 1, 5, 5]);
   expect(prompts).toEqual([
     { sampleId: "p1", end: 3, answers: [{ promptEnd: 3, start: 4, ids: ANSWERS[0] }, { promptEnd: 3, start: 6, ids: ANSWERS[1] }] },
@@ -44,19 +44,28 @@ test("answers hang under their prompt without their end token, each going on fro
   ]);
 });
 
-test("a prefix whose prompts exceed the row is repeated in the next", () => {
-  const rows = promptRows([P1, P2], ANSWERS, 10); // together 11
+test("a prefix whose prompts exceed the row is repeated in the next; a row is as long as it needs, in quarters", () => {
+  const rows = promptRows([P1, P2], ANSWERS, 8); // together 11
 
   expect(rows.map(({ row }) => [...row.inputIds])).toEqual([
-    [1, 2, 10, 11, 7, 8, 9, 0, 0, 0],
-    [1, 2, 12, 7, 8, 9, 0, 0, 0, 0],
+    [1, 2, 12, 7, 8, 9],
+    [1, 2, 10, 11, 7, 8, 9, 0],
   ]);
 });
 
-test("a sample longer than the wished row makes all rows as long as it needs; none is dropped", () => {
-  const rows = promptRows([P2, Q, P1], [], 1);
+test("shortest prompts first; one that is longer than a row widens its own row alone, and none is dropped", () => {
+  const long = prompt("long", "long", Array.from({ length: 21 }, (_, i) => 100 + i), [1]);
+  const rows = promptRows([long, Q, P2, P1], [], 8);
 
-  expect(rows.map(({ row }) => [...row.inputIds])).toEqual([[1, 2, 12, 0, 0], [3, 31, 4, 20, 21], [1, 2, 10, 11, 0]]);
-  expect(rows.flatMap(({ prompts }) => prompts.map(({ sampleId }) => sampleId))).toEqual(["p2", "q", "p1"]);
+  expect(rows.map(({ row }) => [row.usedTokens, row.inputIds.length])).toEqual([[5, 6], [5, 6], [22, 22]]);
+  expect(rows.map(({ prompts }) => prompts.map(({ sampleId }) => sampleId))).toEqual([["q"], ["p2", "p1"], ["long"]]);
+  expect(promptRows([P2, Q, P1], [], 1).map(({ row }) => [...row.inputIds])).toEqual([[1, 2, 12], [1, 2, 10, 11], [3, 31, 4, 20, 21]]);
   expect(promptRows([], [], 10)).toEqual([]);
+});
+
+test("prompts of one prefix share it wherever they stand among the samples", () => {
+  const [only, ...others] = promptRows([P1, Q, P2], [], 12);
+
+  expect(others).toEqual([]);
+  expect(only!.row.segments.map(({ sampleId, parent }) => [sampleId, parent])).toEqual([[undefined, 0], ["p1", 1], ["p2", 1], [undefined, 0], ["q", 4]]);
 });

@@ -3,13 +3,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { rng } from "../../src/core/rng.ts";
 import { sampleLength } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
-import { treeBias } from "../../src/curriculum/tree-mask.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { embedBatch, hiddenStates, logitsAt } from "../../src/model/emoverse.ts";
 import { generateGreedy, type UnreadRow } from "../../src/model/generate.ts";
 import type { Params, ParamStore } from "../../src/model/params.ts";
 import { tidied } from "../../src/backend/tidied.ts";
-import type { EncodedSample, EncodedSegment } from "../../src/text/encoded-sample.ts";
+import type { EncodedSample } from "../../src/text/encoded-sample.ts";
 import { toyBatch, toyClipSamples, toyMedia, toyWeights } from "../train/toy-rows.ts";
 import { answersByPrompt } from "./generated.ts";
 import { useBackend } from "./support.ts";
@@ -67,18 +66,17 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
   });
 
   test("more prompts than grow at once, short and long in any order of rows, write what each writes alone", { timeout: TIMEOUT_MS }, () => {
-    const long = prompt("long", 140);
-    const longer = prompt("longer", 300);
-    const rows = [[...PROMPTS.slice(0, 4), long], PROMPTS.slice(4), [longer], Array.from({ length: 26 }, (_, i) => prompt(`short ${i}`, 4 + (i % 7))), [prompt("last", 130)]];
-    const expected = new Map(rows.flat().map((each) => [each.id, byForwardPasses(each, MAX_NEW)]));
-    const stopIds = new Set(stopTokens([...expected.values()])); // so that slots are given to others at different steps
+    const rows = [[...PROMPTS.slice(0, 4), prompt("long", 125)], PROMPTS.slice(4), [prompt("longer", 253)], Array.from({ length: 26 }, (_, i) => prompt(`short ${i}`, 4 + (i % 7)))];
+    const prompts = rows.flat();
 
-    for (const order of [rows, rows.toReversed()]) {
-      const answers = generateInRows(order, { rowTokens: 512, stopIds });
-      expect(answers).toEqual(order.flat().map(({ id }) => untilStop(expected.get(id) ?? [], [...stopIds])));
-    }
-    expect(rows.flat().length).toBe(38);
-    expect(new Set([...expected.values()].map(String)).size).toBeGreaterThan(25);
+    const whole = generateInRows(rows);
+    const stopIds = new Set(stopTokens(whole)); // so that slots go to others at different steps
+    const expected = new Map(prompts.map(({ id }, i) => [id, untilStop(whole[i]!, [...stopIds])]));
+
+    expect(prompts.length).toBe(37);
+    prompts.forEach((each, i) => expect(likeliestAlong(each, whole[i]!), each.id).toEqual(whole[i]));
+    expect(new Set(whole.map(String)).size).toBeGreaterThan(25);
+    for (const order of [rows, rows.toReversed()]) expect(generateInRows(order, { stopIds })).toEqual(order.flat().map(({ id }) => expected.get(id)));
   });
 
   test("answers come as soon as they end, a row is read when there is room for it", { timeout: TIMEOUT_MS }, () => {
@@ -146,21 +144,21 @@ interface Options {
 }
 
 /** Answers to the prompts, all in one row, in their order. */
-function generate(prompts: readonly EncodedSample[], { rowTokens, ...options }: Options = {}): number[][] {
-  const total = prompts.reduce((sum, prompt) => sum + sampleLength(prompt), 0);
-  return generateInRows([prompts], { ...options, rowTokens: rowTokens ?? total });
+function generate(prompts: readonly EncodedSample[], options: Options = {}): number[][] {
+  return generateInRows([prompts], options);
 }
 
 /** Answers to the prompts of several rows, row by row. */
-function generateInRows(rows: readonly (readonly EncodedSample[])[], { reader = params, maxNewTokens = MAX_NEW, stopIds = new Set(), rowTokens }: Options & { readonly rowTokens: number }): number[][] {
-  return answersByPrompt(generateGreedy(reader, toyConfig, { rows: rows.map((prompts) => unreadRow(prompts, rowTokens, reader)), maxNewTokens, stopIds }));
+function generateInRows(rows: readonly (readonly EncodedSample[])[], { reader = params, maxNewTokens = MAX_NEW, stopIds = new Set(), rowTokens }: Options = {}): number[][] {
+  const unread = rows.map((prompts) => unreadRow(prompts, rowTokens ?? prompts.reduce((sum, each) => sum + sampleLength(each), 0), reader));
+  return answersByPrompt(generateGreedy(reader, toyConfig, { rows: unread, maxNewTokens, stopIds }));
 }
 
 function unreadRow(prompts: readonly EncodedSample[], rowTokens: number, reader: Params = params): UnreadRow {
   const { rows } = packRows(prompts, { rowTokens });
   expect(rows.length).toBe(1);
   const batch = toyBatch(...rows);
-  return { ...batch, bias: treeBias(rows, batch.length), features: () => batchFeatures(reader, toyConfig, toyMedia(batch)), ends: prompts.map((prompt) => endOf(rows[0]!, prompt)) };
+  return { ...batch, features: () => batchFeatures(reader, toyConfig, toyMedia(batch)), ends: prompts.map((prompt) => endOf(rows[0]!, prompt)) };
 }
 
 /** A text of random tokens. */
@@ -176,21 +174,23 @@ function endOf({ segments }: PackedRow, { id }: EncodedSample): number {
 }
 
 /** The textbook way: the whole sequence anew for every token, causal, without cache or neighbours. */
-function byForwardPasses({ prefix, branch }: EncodedSample, count: number): number[] {
+function byForwardPasses(sample: EncodedSample, count: number): number[] {
   const answer: number[] = [];
-  for (let step = 0; step < count; step++) answer.push(nextToken(prefix, [...branch.inputIds, ...answer]));
+  for (let step = 0; step < count; step++) answer.push(likeliestAlong(sample, [...answer, 0])[step]!);
   return answer;
 }
 
-function nextToken(prefix: EncodedSegment, rest: readonly number[]): number {
-  const ids = [...prefix.inputIds, ...rest];
+/** What is likeliest behind the prompt and behind each token of the answer but the last, in one causal pass. */
+function likeliestAlong({ prefix, branch }: EncodedSample, answer: readonly number[]): number[] {
+  const prompt = [...prefix.inputIds, ...branch.inputIds];
+  const ids = [...prompt, ...answer.slice(0, -1)];
   const whole = { inputIds: Int32Array.from(ids), labels: new Int32Array(ids.length).fill(-100), slots: prefix.slots };
   const batch = toyBatch(...packRows([{ id: "x", task: "erc", unit: "x", prefixKey: "x", prefix: whole, branch: { inputIds: new Int32Array(0), labels: new Int32Array(0), slots: [] }, supervisedTokens: 0 }], { rowTokens: ids.length }).rows);
   const causal = ids.map((_, query) => ids.map((__, key) => (key <= query ? 0 : -1e9)));
   return tidied(() => {
     const embeds_BSD = embedBatch(params, toyConfig, batch, batchFeatures(params, toyConfig, toyMedia(batch)));
     const hidden = hiddenStates(params, toyConfig, { embeds_BSD, positionIds: Int32Array.from(ids.keys()), bias_BSL: tf.tensor3d([causal]) });
-    return tf.argMax(logitsAt(params, toyConfig, hidden, Int32Array.of(ids.length - 1)), 1).dataSync()[0]!;
+    return [...tf.argMax(logitsAt(params, toyConfig, hidden, Int32Array.from(answer, (_, i) => prompt.length - 1 + i)), 1).dataSync()];
   });
 }
 

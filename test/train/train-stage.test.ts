@@ -1,15 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { scheduleStage, stepBatches, type StageBudget, type StageSchedule } from "../../src/curriculum/schedule.ts";
-import { treeBias } from "../../src/curriculum/tree-mask.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { generateGreedy } from "../../src/model/generate.ts";
 import type { ParamStore } from "../../src/model/params.ts";
-import { tidied } from "../../src/backend/tidied.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
 import type { AdamWState } from "../../src/train/adamw.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import { trainStage, type StageRun } from "../../src/train/train-stage.ts";
+import { answersByPrompt } from "../model/generated.ts";
 import { useBackend } from "../model/support.ts";
 import { toyConfig } from "../model/toy-model.ts";
 import { TOY_MEDIA_ROWS, toyBatch, toyClipSamples, toyMedia, toyWeights } from "./toy-rows.ts";
@@ -268,7 +267,8 @@ function generated({ params }: StageRun, samples: readonly EncodedSample[], answ
   const schedule = scheduleStage({ stage: "toy", seed: 5, samples: open, mixture: ALL_TASKS, budget: { epochs: 1, rowTokens: 80, rowsPerBatch: 1, accumulation: 1 } });
   const batch = toyBatch(...stepBatches(schedule, 1, TOY_MEDIA_ROWS)[0]!.rows);
   const ends = samples.map(({ id }) => batch.rows[0]!.segments.find(({ sampleId }) => sampleId === id)!).map(({ start, length }) => start + length - 1);
-  return tidied(() => generateGreedy(params, toyConfig, { ...batch, bias: treeBias(batch.rows, batch.length), features: batchFeatures(params, toyConfig, toyMedia(batch)), ends, maxNewTokens: answer, stopIds: new Set() }));
+  const row = { ...batch, features: () => batchFeatures(params, toyConfig, toyMedia(batch)), ends };
+  return answersByPrompt(generateGreedy(params, toyConfig, { rows: [row], maxNewTokens: answer, stopIds: new Set() }));
 }
 
 function target({ branch }: EncodedSample): number[] {

@@ -3,7 +3,7 @@ import { selectBackend } from "../../../src/backend/select.ts";
 import { rng } from "../../../src/core/rng.ts";
 import type { PackedRow } from "../../../src/curriculum/packed-row.ts";
 import { buildRow, type TreeNode } from "../../../src/curriculum/row.ts";
-import { treeBias } from "../../../src/curriculum/tree-mask.ts";
+import { seenUntil } from "../../../src/curriculum/tree-mask.ts";
 import { generateGreedy } from "../../../src/model/generate.ts";
 import { IGNORE_INDEX } from "../../../src/text/encoded-sample.ts";
 import { BACKEND } from "../backend.ts";
@@ -42,7 +42,7 @@ async function prepare(): Promise<Repetition> {
       inputIds,
       positionIds,
       featureIndex: new Int32Array(inputIds.length).fill(-1),
-      bias: treeBias([row], inputIds.length),
+      seenUntil: seenUntil(row),
       features: () => ({}),
       ends: segments.slice(1).map(({ start, length }) => start + length - 1),
     };

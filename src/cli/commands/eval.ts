@@ -8,6 +8,7 @@ import type { TaskName } from "../../tasks/task.ts";
 import type { ScoresFile } from "../../eval/score.ts";
 import type { EvalEvent, EvalOptions } from "../app.ts";
 import type { CommandContext, Launch } from "../context.ts";
+import { renderClips } from "../render/events.ts";
 import { renderScores } from "../render/scores.ts";
 import { backendOption } from "./run-config.ts";
 import { modalityList, positiveInteger, taskList } from "./values.ts";
@@ -57,7 +58,8 @@ export async function evaluateTasks(options: Omit<EvalOptions, "signal">, { outp
     logger.debug(event);
     output.json(event);
     const line = renderEvalEvent(event);
-    if (event.kind === "evaluation-progress") output.progress(`${event.task} ${event.done}/${event.total}`);
+    if (event.kind === "clips") output.progress(renderClips(event));
+    else if (event.kind === "evaluation-progress") output.progress(`${event.task} ${event.done}/${event.total}`);
     else if (line !== undefined) output.human(line);
     if (event.kind === "scores") all.push(event.scores);
   }
@@ -71,6 +73,7 @@ function renderEvalEvent(event: EvalEvent): string | undefined {
       return `backend ${event.backend} (${event.device}), checkpoint ${event.checkpoint}, ${event.split} split`;
     case "warning":
       return `warning: ${event.message}`;
+    case "clips":
     case "evaluation-progress":
     case "scores":
       return undefined;

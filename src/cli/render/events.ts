@@ -18,7 +18,12 @@ export function renderStep({ stage, step, steps, loss, learningRate, megabytes }
   ].join("  ");
 }
 
-/** The line of an event that stays on the screen; steps are progress and have none. */
+/** `reading clips 120/1,600`. */
+export function renderClips({ done, total }: { readonly done: number; readonly total: number }): string {
+  return `reading clips ${renderCount(done)}/${renderCount(total)}`;
+}
+
+/** The line of an event that stays on the screen; clips and steps are progress and have none. */
 export function renderEvent(event: RunEvent): string | undefined {
   switch (event.kind) {
     case "run-start":
@@ -28,6 +33,7 @@ export function renderEvent(event: RunEvent): string | undefined {
         `stage ${event.stage}: ${renderCount(event.steps)} steps, trains ${renderCount(event.trainableParameters)} of ${renderCount(event.totalParameters)} parameters`,
         `(${renderShare(event.trainableParameters / event.totalParameters)})${event.resumedFrom > 0 ? `, goes on after step ${event.resumedFrom}` : ""}`,
       ].join(" ");
+    case "clips":
     case "step":
       return undefined;
     case "evaluation":

@@ -2,7 +2,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { z } from "zod";
-import { MASKED } from "../../../src/curriculum/tree-mask.ts";
 import { decoderLayout, rotaryShape } from "../../../src/model/decoder-layout.ts";
 import { decode, decoderLayer, decodeWithCache, layerSpec } from "../../../src/model/decoder.ts";
 import { PARTS, visualFeatures } from "../../../src/model/emoverse.ts";
@@ -10,6 +9,7 @@ import { generateGreedy } from "../../../src/model/generate.ts";
 import { pixelShuffle } from "../../../src/model/projector.ts";
 import { ropeTables } from "../../../src/model/rope.ts";
 import { encodeImages, layersUpTo, patchGrid, visionLayer } from "../../../src/model/vision.ts";
+import { answersByPrompt } from "../../model/generated.ts";
 import { generateBatch } from "../chat-generation.ts";
 import { allLogits, batchInputs, causalBias, channelsLast, embed, loadChatModel, meanLoss, withLlmConfig, type ChatModel } from "../chat-model.ts";
 import type { Check } from "../check-set.ts";
@@ -126,16 +126,15 @@ function answer({ params, config, set, imageToken }: ChatModel, { ids, tiles, ne
   let next = 0;
   const length = ids.length;
   const visual = visualFeatures(params, config, tf.gather(channelsLast(set.tensor("in.pixel_values")), tf.tensor1d([...tiles], "int32")));
-  const [tokens = []] = generateGreedy(params, config, {
+  const row = {
     inputIds: ids,
     positionIds: Int32Array.from(ids.keys()),
     featureIndex: ids.map((id) => (id === imageToken ? next++ : -1)),
-    bias: Float32Array.from({ length: length * length }, (_, i) => (i % length <= Math.floor(i / length) ? 0 : MASKED)),
-    features: { visual },
+    seenUntil: new Int32Array(length).fill(length),
+    features: () => ({ visual }),
     ends: [length - 1],
-    maxNewTokens: newTokens,
-    stopIds: new Set(),
-  });
+  };
+  const [tokens = []] = answersByPrompt(generateGreedy(params, config, { rows: [row], maxNewTokens: newTokens, stopIds: new Set() }));
   return tokens;
 }
 
