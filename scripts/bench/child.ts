@@ -6,6 +6,9 @@ import { gemmPeak } from "./gemm-peak.ts";
 import { measure, PATIENCE } from "./measure.ts";
 import { GEMM, type GemmRun, type MeasuredRun } from "./runs.ts";
 
+/** Of an error: its message and the innermost callers. */
+const STACK_LINES = 8;
+
 /** If memory runs out, this process shall end, and no other. */
 function offerAsVictim(): void {
   if (process.platform === "linux") writeFileSync("/proc/self/oom_score_adj", "1000");
@@ -21,5 +24,10 @@ async function run(wanted: string | undefined): Promise<MeasuredRun | GemmRun> {
 }
 
 offerAsVictim();
-console.log(JSON.stringify(await run(process.argv[2])));
+try {
+  console.log(JSON.stringify(await run(process.argv[2])));
+} catch (error) {
+  console.error(error instanceof Error ? (error.stack ?? error.message).split("\n").slice(0, STACK_LINES).join("\n") : error);
+  process.exitCode = 1;
+}
 process.exit(); // the backend's threads do not keep the process
