@@ -43,9 +43,9 @@ export interface OwnKernels {
 
 export type OwnKernel = keyof OwnKernels;
 
-/** Whether the current backend has the kernel. */
-export function hasOwnKernel(name: OwnKernel): boolean {
-  return kernelOf(name) !== undefined;
+/** Whether the current backend has the kernel and takes `x`, its first input: only float32 tensors that are not empty. */
+export function hasOwnKernel(name: OwnKernel, x: Tensor): boolean {
+  return x.dtype === "float32" && x.size > 0 && kernelOf(name) !== undefined;
 }
 
 type Inputs<K extends OwnKernel> = Readonly<Record<OwnKernels[K]["inputs"], Tensor>>;

@@ -6,12 +6,12 @@ import { differentiable } from "./custom-grad.ts";
 
 /** x Phi(x), the exact form with erf (not tanh's); dx = dy (Phi(x) + x phi(x)). Phi, phi: the standard normal's distribution and density. */
 export function gelu(x: Tensor): Tensor {
-  return hasOwnKernel("Gelu") ? fusedGelu(x) : composedGelu(x);
+  return hasOwnKernel("Gelu", x) ? fusedGelu(x) : composedGelu(x);
 }
 
 /** silu(gate) * up, with silu(g) = g s(g); the gradient of silu is s + silu (1 - s). */
 export function swiglu(gate: Tensor, up: Tensor): Tensor {
-  return hasOwnKernel("SwiGlu") ? fusedSwiglu(gate, up) : composedSwiglu(gate, up);
+  return hasOwnKernel("SwiGlu", gate) ? fusedSwiglu(gate, up) : composedSwiglu(gate, up);
 }
 
 function fusedGelu(x: Tensor): Tensor {

@@ -14,7 +14,7 @@ export function maskedCrossEntropy(logits_MV: Tensor, labels: Int32Array): { sum
 }
 
 function rowLosses(logits: Tensor, labels: Int32Array): Tensor {
-  return hasOwnKernel("CrossEntropy") ? fusedLosses(logits, labels) : composedLosses(logits, labels);
+  return hasOwnKernel("CrossEntropy", logits) ? fusedLosses(logits, labels) : composedLosses(logits, labels);
 }
 
 function fusedLosses(logits: Tensor, labels: Int32Array): Tensor {

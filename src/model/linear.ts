@@ -18,7 +18,7 @@ export function linear(params: Params, name: string, x: Tensor): Tensor {
 /** `linear` of several layers with the same input, which is read once for all adapters, forward and backward. */
 export function linears<const N extends readonly string[]>(params: Params, names: N, x: Tensor): { readonly [I in keyof N]: Tensor } {
   const layers = names.map((name) => partsOf(params, name));
-  const outputs = hasOwnKernel("Linear") ? runLinearKernel(x, layers) : layers.map((parts) => composedLinear(parts, x));
+  const outputs = hasOwnKernel("Linear", x) ? runLinearKernel(x, layers) : layers.map((parts) => composedLinear(parts, x));
   // One output for every name.
   return outputs as unknown as { readonly [I in keyof N]: Tensor };
 }
@@ -26,7 +26,7 @@ export function linears<const N extends readonly string[]>(params: Params, names
 /** `linears` of x and to results that are columns, [width, rows], where `orientation` says so. */
 export function orientedLinears<const N extends readonly string[]>(params: Params, names: N, x: Tensor, orientation: Orientation): { readonly [I in keyof N]: Tensor } {
   const layers = names.map((name) => partsOf(params, name));
-  const outputs = hasOwnKernel("LinearColumns") ? runLinearKernel(x, layers, orientation) : layers.map((parts) => composedOriented(parts, x, orientation));
+  const outputs = hasOwnKernel("LinearColumns", x) ? runLinearKernel(x, layers, orientation) : layers.map((parts) => composedOriented(parts, x, orientation));
   return outputs as unknown as { readonly [I in keyof N]: Tensor };
 }
 

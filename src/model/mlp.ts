@@ -20,7 +20,7 @@ export interface GatedNames {
 export function gatedMlp(params: Params, names: GatedNames, x: Tensor): Tensor {
   const into = [names.gate, names.up] as const;
   const [rows = 0] = x.shape;
-  if (!hasOwnKernel("LinearColumns") || !isFewRows(rows)) {
+  if (!hasOwnKernel("LinearColumns", x) || !isFewRows(rows)) {
     const [gate, up] = linears(params, into, x);
     return linear(params, names.down, swiglu(gate, up));
   }

@@ -24,13 +24,13 @@ export function norm(params: Params, name: string, x: Tensor, { kind, eps }: Nor
 
 /** x / sqrt(mean(x^2) + eps) * weight. */
 export function rmsNorm(x: Tensor, weight: Tensor, eps: number): Tensor {
-  if (hasOwnKernel("RmsNorm")) return runOwnKernel("RmsNorm", { x, weight }, { eps })[0];
+  if (hasOwnKernel("RmsNorm", x)) return runOwnKernel("RmsNorm", { x, weight }, { eps })[0];
   return tf.mul(scaleToUnitMeanSquare(x, eps), weight);
 }
 
 /** (x - mean) / sqrt(variance + eps) * weight + bias, with the biased variance. */
 export function layerNorm({ x, weight, bias, eps }: { x: Tensor; weight: Tensor; bias: Tensor; eps: number }): Tensor {
-  if (hasOwnKernel("LayerNorm")) return runOwnKernel("LayerNorm", { x, weight, bias }, { eps })[0];
+  if (hasOwnKernel("LayerNorm", x)) return runOwnKernel("LayerNorm", { x, weight, bias }, { eps })[0];
   return tf.add(tf.mul(standardise(x, eps), weight), bias);
 }
 

@@ -41,7 +41,7 @@ export function ropeTables(positionIds: Int32Array, shape: RotaryShape & { reado
  * @see Su et al. 2021, RoFormer, eq. 34
  */
 export function rope(x_BNSH: Tensor, tables: RopeTables): Tensor {
-  return hasOwnKernel("Rope") ? fusedRope(x_BNSH, tables) : composedRope(x_BNSH, tables);
+  return hasOwnKernel("Rope", x_BNSH) ? fusedRope(x_BNSH, tables) : composedRope(x_BNSH, tables);
 }
 
 function fusedRope(x: Tensor, { cos, sin }: RopeTables): Tensor {

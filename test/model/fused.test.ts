@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
-import { hasOwnKernel, type Orientation, type OwnKernel } from "../../src/backend/own-kernels.ts";
+import { hasOwnKernel, type Orientation, type OwnKernel, runOwnKernel } from "../../src/backend/own-kernels.ts";
 import { gelu, swiglu } from "../../src/model/activation.ts";
 import { runBlock } from "../../src/model/block.ts";
 import { maskedCrossEntropy } from "../../src/model/cross-entropy.ts";
@@ -110,7 +110,7 @@ describe.each([...CASES, ...LOSS_CASES, ...LINEAR_CASES])("$name", { timeout: 60
   test("the fused gradient equals finite differences", async () => {
     await useBackend("onnxruntime");
 
-    expect(hasOwnKernel(kernel)).toBe(true);
+    expect(hasOwnKernel(kernel, tf.zeros([1]))).toBe(true);
     expectGradientsMatchDifferences(fn, shapes.map((shape, i) => randomTensor(`${name} ${i}`, shape)));
   });
 });
@@ -123,7 +123,7 @@ interface Numbers {
 /** Read back while the backend that holds them is current. */
 async function results(backend: string, kernel: OwnKernel, run: (inputs: Tensor[], dy: Tensor) => Tensor[], { name, fn, shapes }: Omit<Case, "kernel">): Promise<Numbers[]> {
   await useBackend(backend);
-  expect(hasOwnKernel(kernel)).toBe(backend === "onnxruntime");
+  expect(hasOwnKernel(kernel, tf.zeros([1]))).toBe(backend === "onnxruntime");
   const inputs = shapes.map((shape, i) => randomTensor(`${name} ${i}`, shape));
   const dy = randomTensor("dy", fn(...inputs).shape);
   return run(inputs, dy).map((tensor) => ({ values: Float32Array.from(tensor.dataSync()), shape: tensor.shape }));
@@ -155,4 +155,22 @@ test("cross entropy is safe for logits of any size, and a row that does not coun
   expect(rows[0]).toEqual([1, 0, -1]);
   expect(rows[1]?.map(Math.abs)).toEqual([0, 0, 0]);
   expect(Math.max(...rows[2]!.map(Math.abs))).toBeLessThan(1e-6);
+});
+
+test("no rows at all go through the composition", { timeout: 60_000 }, async () => {
+  await useBackend("onnxruntime");
+  const nothing = tf.zeros([0, 4]);
+  const params = storeOf([["up.weight", tf.ones([3, 4])]]);
+
+  expect(rmsNorm(nothing, tf.ones([4]), 1e-6).shape).toEqual([0, 4]);
+  expect(linears(params, ["up"], nothing)[0].shape).toEqual([0, 3]);
+  expect(swiglu(nothing, nothing).shape).toEqual([0, 4]);
+});
+
+test("an own kernel that gets what it does not take says which input it was", async () => {
+  await useBackend("onnxruntime");
+
+  expect(() => runOwnKernel("SwiGlu", { gate: tf.ones([2, 3]), up: tf.ones([2, 3], "int32") })).toThrow(
+    "SwiGlu: every input must be a float32 tensor that is not empty, got gate float32 [2,3], up int32 [2,3]",
+  );
 });
