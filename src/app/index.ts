@@ -1,4 +1,5 @@
 /** @file What the command line can ask for. */
+export { checkRun, type CheckEvent, type CheckReport } from "./check-run.ts";
 export { buildRun, type BuildRunOptions, exportRun } from "./data-build.ts";
 export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
 export { planRun, type PlanOptions } from "./plan-run.ts";

@@ -1,6 +1,7 @@
 /** @file The commands and flags. Flags carry no defaults: those live in the config's schema. */
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
+import { checkCommand } from "./commands/check.ts";
 import { configCommand } from "./commands/config.ts";
 import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -35,7 +36,7 @@ export function buildProgram(launch: Launch, writers: Writers): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(--help lists what there is)")
     .exitOverride();
-  for (const build of [demoCommand, dataCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand, scoreCommand]) {
+  for (const build of [demoCommand, dataCommand, checkCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand, scoreCommand]) {
     program.addCommand(inherit(build(launch), program));
   }
   return program;

@@ -3,6 +3,8 @@ import { realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import type { Problem } from "../core/errors.ts";
 import type { JsonlLine } from "./jsonl.ts";
+import { createPlaces } from "./places.ts";
+import type { Place, Places } from "./places.ts";
 import { pathFault } from "./probing/inspect-clip.ts";
 import type { EmtRecord, Split } from "./record.ts";
 
@@ -24,21 +26,20 @@ export async function findProblems({ bySplit, realRoot }: LoadedSplits): Promise
 
 /** Finds the faults of records that come one after another, but for those of their media paths; it remembers their ids. */
 export function recordChecker(): (line: JsonlLine<EmtRecord>, split: Split) => Problem[] {
-  const recordIds = new Map<string, string>();
-  const utteranceIds = new Map<string, string>();
+  const records = createPlaces();
+  const utterances = createPlaces();
   return ({ value: record, where }, split) => [
     ...(record.split === split ? [] : [{ kind: "DataError" as const, where, what: `record "${record.id}", split: got "${record.split}", expected "${split}"`, hint: "A record stands in the file of its split." }]),
-    ...repeated({ ids: [record.id], seen: recordIds, where, noun: "record" }),
-    ...repeated({ ids: record.utterances.map(({ id }) => id), seen: utteranceIds, where, noun: "utterance" }),
+    ...repeated({ ids: [record.id], seen: records, place: { split, where }, noun: "record" }),
+    ...repeated({ ids: record.utterances.map(({ id }) => id), seen: utterances, place: { split, where }, noun: "utterance" }),
     ...pairProblems(record, where),
   ];
 }
 
-function repeated({ ids, seen, where, noun }: { ids: readonly string[]; seen: Map<string, string>; where: string; noun: string }): Problem[] {
+function repeated({ ids, seen, place, noun }: { readonly ids: readonly string[]; readonly seen: Places; readonly place: Place; readonly noun: string }): Problem[] {
   return ids.flatMap((id) => {
-    const first = seen.get(id);
-    if (first === undefined) seen.set(id, where);
-    return first === undefined ? [] : [{ kind: "DataError", where, what: `${noun} id "${id}" is used twice, first in ${first}`, hint: "Ids are unique in the whole dataset: the same clip in two splits would leak the test set." }];
+    const first = seen.claim(id, place);
+    return first === undefined ? [] : [{ kind: "DataError", where: place.where, what: `${noun} id "${id}" is used twice, first in ${first.where}`, hint: "Ids are unique in the whole dataset: the same clip in two splits would leak the test set." }];
   });
 }
 

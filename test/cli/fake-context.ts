@@ -23,6 +23,7 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
   const functions: App = {
     buildRun: unexpected("buildRun"),
     exportRun: unexpected("exportRun"),
+    checkRun: unexpected("checkRun"),
     renderSyntheticDataset: unexpected("renderSyntheticDataset"),
     planRun: unexpected("planRun"),
     trainRun: unexpected("trainRun"),
@@ -40,6 +41,7 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
   const recorded: App = {
     buildRun: record("buildRun", functions.buildRun),
     exportRun: record("exportRun", functions.exportRun),
+    checkRun: record("checkRun", functions.checkRun),
     renderSyntheticDataset: record("renderSyntheticDataset", functions.renderSyntheticDataset),
     planRun: record("planRun", functions.planRun),
     trainRun: record("trainRun", functions.trainRun),

@@ -40,8 +40,16 @@ export function pathFault(path: string): string | undefined {
   return undefined;
 }
 
+export interface InspectOptions {
+  readonly limits: ClipLimits;
+  readonly probe: "header" | "none";
+  /** `audio`: a sound file, of which no picture is expected. */
+  readonly wants?: "video" | "audio";
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Looks at a clip. `header` reads the file's header (ffprobe for containers other than mp4 and mov), `none` only whether it is there. */
-export async function inspectClip(place: ClipPlace, { limits, probe, signal }: { readonly limits: ClipLimits; readonly probe: "header" | "none"; readonly signal?: AbortSignal | undefined }): Promise<ClipFacts> {
+export async function inspectClip(place: ClipPlace, { limits, probe, signal, wants = "video" }: InspectOptions): Promise<ClipFacts> {
   const fault = pathFault(place.path);
   if (fault !== undefined) return { status: "unsafe-path", what: fault };
   const path = join(place.realRoot, place.path);
@@ -57,7 +65,7 @@ export async function inspectClip(place: ClipPlace, { limits, probe, signal }: {
   const file = await open(real).catch(() => undefined);
   if (file === undefined) return { status: "unreadable", what: "permission denied" };
   try {
-    return await readHeader(file, { path: real, bytes: found.size, limits, signal });
+    return await readHeader(file, { path: real, bytes: found.size, limits, wants, signal });
   } finally {
     await file.close();
   }
@@ -70,11 +78,12 @@ interface OpenClip {
   readonly path: string;
   readonly bytes: number;
   readonly limits: ClipLimits;
+  readonly wants: "video" | "audio";
   readonly signal: AbortSignal | undefined;
 }
 
 async function readHeader(file: FileHandle, clip: OpenClip): Promise<ClipFacts> {
-  const { bytes, limits } = clip;
+  const { bytes } = clip;
   const start = await readStart(file, START_BYTES);
   const other = disguise(start);
   if (other !== undefined) return { status: "unreadable", what: `it is ${other}`, bytes };
@@ -85,7 +94,7 @@ async function readHeader(file: FileHandle, clip: OpenClip): Promise<ClipFacts> 
   const video = header.tracks.find(({ kind }) => kind === "video");
   const audio = header.tracks.find(({ kind }) => kind === "audio");
   const seconds = Math.max(0, ...header.tracks.map((track) => track.seconds));
-  return judge({ frames: video?.samples, hasAudio: audio !== undefined && audio.samples > 0, seconds, fingerprint: header.fingerprint, bytes }, limits);
+  return judge({ frames: video?.samples, hasAudio: audio !== undefined && audio.samples > 0, seconds, fingerprint: header.fingerprint, bytes }, clip);
 }
 
 async function readStart(file: FileHandle, length: number): Promise<Buffer> {
@@ -98,11 +107,12 @@ function isMp4(start: Buffer): boolean {
   return ["ftyp", "moov", "mdat", "wide", "free", "skip"].includes(start.toString("latin1", 4, 8));
 }
 
-async function probeWithFfprobe(file: FileHandle, { path, bytes, limits, signal }: OpenClip): Promise<ClipFacts> {
+async function probeWithFfprobe(file: FileHandle, clip: OpenClip): Promise<ClipFacts> {
+  const { path, bytes, signal } = clip;
   try {
     const probe = await probeMedia(path, { signal });
     const fingerprint = createHash("sha256").update(String(bytes)).update(await readStart(file, 1 << 18)).digest("hex").slice(0, 32);
-    return judge({ frames: probe.video?.frameTimes.length, hasAudio: probe.audio !== undefined, seconds: probe.durationSeconds, fingerprint, bytes }, limits);
+    return judge({ frames: probe.video?.frameTimes.length, hasAudio: probe.audio !== undefined, seconds: probe.durationSeconds, fingerprint, bytes }, clip);
   } catch (error) {
     // A file's fault is a status; a missing ffprobe or the user's stop is not.
     if (!(error instanceof UserError) || error.name !== "MediaError") throw error;
@@ -119,8 +129,9 @@ interface Measured {
   readonly bytes: number;
 }
 
-function judge({ frames, hasAudio, seconds, fingerprint, bytes }: Measured, { minSeconds, minFrames, maxSeconds }: ClipLimits): ClipFacts {
+function judge({ frames, hasAudio, seconds, fingerprint, bytes }: Measured, { limits: { minSeconds, minFrames, maxSeconds }, wants }: Pick<OpenClip, "limits" | "wants">): ClipFacts {
   const facts = { seconds, fingerprint, bytes };
+  if (wants === "audio") return hasAudio ? { status: "ok", ...facts } : { status: "unreadable", what: "it has no sound stream", ...facts };
   if (frames === undefined) return { status: "unreadable", what: "it has no video stream", ...facts };
   if (seconds < minSeconds) return { status: "too-short", what: `it is ${seconds.toFixed(3)} s long, expected at least ${minSeconds} s`, ...facts };
   if (frames < minFrames) return { status: "too-short", what: `it has ${frames} frames, expected at least ${minFrames}`, ...facts };
