@@ -110,10 +110,11 @@ function describe(issue: z.core.$ZodIssue, root: unknown): { kind: "ConfigError"
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({ kind: "ConfigError", where: where([...path, key]), what: `there is no such option`, hint: didYouMean(key, optionNames(path)) }));
   }
-  const got = `got ${JSON.stringify(valueAt(path)) ?? "nothing"}`;
+  const value = valueAt(path);
+  const got = `got ${value === undefined ? "nothing" : JSON.stringify(value)}`;
   if (issue.code === "invalid_value") {
     const known = issue.values.map(String);
-    const [nearest] = nearestNames(String(valueAt(path)), known);
+    const [nearest] = nearestNames(String(value), known);
     return [{ kind: "ConfigError", where: where(path), what: `${got}, expected one of ${known.join(", ")}`, ...(nearest === undefined ? {} : { hint: `Did you mean "${nearest}"?` }) }];
   }
   return [{ kind: "ConfigError", where: where(path), what: `${got}, expected ${issue.code === "invalid_type" ? issue.expected : issue.message}` }];

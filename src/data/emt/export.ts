@@ -43,7 +43,7 @@ export async function exportDataset({ root, out, form, tasks, mediaPrefix }: Exp
     });
     if (files.size === 0) throw new UserError({ kind: "DataError", where: root, what: `no rows of ${tasks.join(", ")} here`, hint: "Name a dataset's folder (train.jsonl, val.jsonl, test.jsonl) whose records have these labels." });
     for (const file of files.values()) await file.commit();
-    return Object.fromEntries([...files].map(([name, { rows }]) => [name, rows()]));
+    return Object.fromEntries([...files].map(([name, file]) => [name, file.rows()]));
   } finally {
     for (const file of files.values()) await file.discard();
   }

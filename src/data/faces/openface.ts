@@ -43,9 +43,13 @@ export async function readOpenFace(path: string, minConfidence: number): Promise
   let lastKey: string | undefined;
   for await (const row of csv.rows) {
     rows += 1;
-    const read = row.kind === "fault" ? row.what : readFrame(row, { measured, classified });
-    if (typeof read === "string" || row.kind === "fault") {
-      broken.push({ line: row.line, what: String(read) });
+    if (row.kind === "fault") {
+      broken.push({ line: row.line, what: row.what });
+      continue;
+    }
+    const read = readFrame(row, { measured, classified });
+    if (typeof read === "string") {
+      broken.push({ line: row.line, what: read });
       continue;
     }
     if ((hasSuccess && Number(row.cell("success")) !== 1) || read.confidence < minConfidence) continue;
