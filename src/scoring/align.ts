@@ -4,7 +4,7 @@
  */
 import { UserError } from "../core/errors.ts";
 import type { Answer } from "./answer-file.ts";
-import { dialogueKey } from "./sample-ids.ts";
+import { sampleKey } from "./sample-ids.ts";
 
 export interface AlignedRow {
   readonly where: string;
@@ -21,8 +21,8 @@ export interface Counted {
 }
 
 export interface Alignment {
-  /** `id`: by id; `dialogue`: by the numbers of dialogue and utterance in the ids; `order`: row by row; `own`: the predictions hold the gold answers. */
-  readonly by: "id" | "dialogue" | "order" | "own";
+  /** `id`: by id; `name`: by what the ids of both files name (dialogue and utterance, video and clip); `order`: row by row; `own`: the predictions hold the gold answers. */
+  readonly by: "id" | "name" | "order" | "own";
   /** Gold answers without a prediction: wrong. */
   readonly missing: Counted;
   /** Ids that are predicted several times with the same answer (counted once) or with different ones (wrong). */
@@ -71,9 +71,8 @@ export function align(gold: readonly Answer[], predictions: readonly Answer[], s
   if (!withIds) return alignByOrder(gold, predictions, same);
   const ids = new Set(gold.map(({ id = "" }) => id));
   if (predictions.some(({ id = "" }) => ids.has(id))) return alignById({ gold, predictions, same, keyOf: (id) => id, by: "id" });
-  const keyOf = (id: string): string => dialogueKey(id) ?? id;
-  const keys = new Set(gold.map(({ id = "" }) => keyOf(id)));
-  if (predictions.some(({ id = "" }) => keys.has(keyOf(id)))) return alignById({ gold, predictions, same, keyOf, by: "dialogue" });
+  const keys = new Set(gold.map(({ id = "" }) => sampleKey(id)));
+  if (predictions.some(({ id = "" }) => keys.has(sampleKey(id)))) return alignById({ gold, predictions, same, keyOf: sampleKey, by: "name" });
   const example = (answers: readonly Answer[]): string => answers.slice(0, 3).map(({ id }) => JSON.stringify(id)).join(", ");
   throw new UserError({ kind: "DataError", where: predictions[0]?.where ?? "predictions", what: `no prediction has the id of a gold answer. Got ids such as ${example(predictions)}, expected such as ${example(gold)}`, hint: "Are both files of the same dataset and split?" });
 }
@@ -83,7 +82,7 @@ interface ById {
   readonly predictions: readonly Answer[];
   readonly same: (a: string, b: string) => boolean;
   readonly keyOf: (id: string) => string;
-  readonly by: "id" | "dialogue";
+  readonly by: "id" | "name";
 }
 
 function alignById({ gold, predictions, same, keyOf, by }: ById): Aligned {

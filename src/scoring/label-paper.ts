@@ -63,7 +63,7 @@ function prepare(task: "erc" | "msa", rows: readonly AlignedRow[]): Pick<Prepare
 }
 
 /** A score's sign, or the word. */
-function polarityOf(gold: string): string {
+export function polarityOf(gold: string): string {
   const score = readNumber(gold);
   if (score === undefined) return labelWord(gold);
   return score > 0 ? "positive" : score < 0 ? "negative" : "neutral";

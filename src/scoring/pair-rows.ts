@@ -46,7 +46,7 @@ export function alignConversations(gold: readonly Answer[], predictions: readonl
     return { where, id, gold: right, response: pairs === undefined ? undefined : answerOf(pairs, parts.utterance) || NO_CAUSE };
   });
   const others = [...pairsById].flatMap(([id, pairs]) => pairs.map(({ emotionUtterance }) => utteranceId(id, emotionUtterance)));
-  const alignment: Alignment = { by: "dialogue", ...NOTHING_AMISS, missing: counted(missing), superfluous: counted([...new Set(others)].filter((id) => !targets.has(id))) };
+  const alignment: Alignment = { by: "name", ...NOTHING_AMISS, missing: counted(missing), superfluous: counted([...new Set(others)].filter((id) => !targets.has(id))) };
   return { rows, alignment };
 }
 

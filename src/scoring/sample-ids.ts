@@ -6,6 +6,11 @@ export function dialogueKey(id: string): string | undefined {
   return parts === undefined ? undefined : utteranceId(parts.dialogue, parts.utterance);
 }
 
+/** What ids of one sample have in common in different files: dialogue and utterance, or MMSA's `video$_$clip`. */
+export function sampleKey(id: string): string {
+  return dialogueKey(id) ?? id.replace(/^mosei_(?=.+\$_\$)/, "");
+}
+
 export function utteranceId(dialogue: number, utterance: number): string {
   return `dia${dialogue}_utt${utterance}`;
 }

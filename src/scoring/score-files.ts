@@ -10,7 +10,7 @@ import type { Aligned, Alignment, AlignedRow } from "./align.ts";
 import type { AnswerFile } from "./answer-file.ts";
 import { rowsOf, samplesOf, sentimentRows } from "./file-rows.ts";
 import { labelWord, officialLabels } from "./label-official.ts";
-import { paperLabels, paperOtherLabels } from "./label-paper.ts";
+import { paperLabels, paperOtherLabels, polarityOf } from "./label-paper.ts";
 import { ownScoring } from "./own.ts";
 import { readPairConversations } from "./pair-conversations.ts";
 import type { PairConversation, Refusal } from "./pair-conversations.ts";
@@ -146,7 +146,11 @@ export function alignedRows({ task, protocol, predictions, gold }: Pick<ScoreFil
 }
 
 function sameAnswer(a: string, b: string): boolean {
-  return labelWord(a) === labelWord(b) || (isNoCause(a) && isNoCause(b)) || (readNumber(a) !== undefined && readNumber(a) === readNumber(b));
+  if (labelWord(a) === labelWord(b) || (isNoCause(a) && isNoCause(b))) return true;
+  const [first, second] = [readNumber(a), readNumber(b)];
+  if (first !== undefined && second !== undefined) return first === second;
+  // A file may say the polarity and the other the score that it comes from.
+  return (first !== undefined || second !== undefined) && polarityOf(a) === polarityOf(b);
 }
 
 function scoringOf({ task, protocol, gold, slips }: ScoreFilesInput, rows: readonly AlignedRow[]): Scoring {

@@ -32,10 +32,12 @@ test("five examples of many are named", () => {
   expect(align(gold(...many), said(["id0", "joy"]), same).alignment.missing).toEqual({ count: 19, first: ["id1", "id2", "id3", "id4", "id5"] });
 });
 
-test("ids of other forms meet by dialogue and utterance", () => {
+test("ids of other forms meet by dialogue and utterance, or by video and clip", () => {
   const { rows, alignment } = align(gold(["dia3_utt12", "joy"]), said(["test/dia3utt12", "fear"]), same);
+  const segments = align(gold(["-x_y$_$3", "1"]), said(["mosei_-x_y$_$3", "2"]), same);
 
-  expect([alignment.by, rows[0]?.response]).toEqual(["dialogue", "fear"]);
+  expect([alignment.by, rows[0]?.response]).toEqual(["name", "fear"]);
+  expect([segments.alignment.by, segments.rows[0]?.response]).toEqual(["name", "2"]);
 });
 
 test("files of different samples, and a gold file with a sample twice, are refused", () => {

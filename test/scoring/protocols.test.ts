@@ -43,6 +43,10 @@ test("scores of sentiment in words: the metrics of the sign, and nothing that ne
   expect(scores.metrics).toMatchObject({ Has0_acc_2: 2 / 3, Non0_acc_2: 1 / 2 });
   expect(Object.keys(scores.metrics)).toEqual(["Has0_acc_2", "Has0_F1_score", "Non0_acc_2", "Non0_F1_score"]);
   expect(scores.bootstrap).toMatchObject({ unit: "video", units: 1 });
+
+  const own = await filesOf({ p: jsonl({ id: "mosei_v$_$0:msa", task: "msa", gold: "Positive.", response: "Positive." }, { id: "mosei_v$_$1:msa", task: "msa", gold: "Positive.", response: "Positive." }) });
+  const { alignment } = await report({ task: "msa", protocol: "official", predictions: own.p, gold: files["g.csv"] });
+  expect(alignment).toMatchObject({ by: "name", otherGold: { count: 1, first: ["v$_$1"] }, missing: { count: 1, first: ["v$_$2"] } });
 });
 
 test.each<readonly [string, readonly Row[], Omit<ScoreOptions, "predictions">, string]>([
