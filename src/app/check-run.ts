@@ -17,6 +17,7 @@ import type { JsonlWriter } from "../data/jsonl.ts";
 import { SPLITS } from "../data/record.ts";
 import type { EmtRecord, Split } from "../data/record.ts";
 import type { ClipLimits } from "../data/probing/inspect-clip.ts";
+import { sizeOfShape } from "../model/params.ts";
 import { estimateMemory, type MemoryEstimate } from "../train/memory-estimate.ts";
 import { trainableParameters } from "../train/trainable.ts";
 import { TASKS } from "../tasks/index.ts";
@@ -93,7 +94,7 @@ export async function* checkRun(options: CheckOptions): AsyncGenerator<CheckEven
       clips += scanned.clips;
       const overBudget = scanned.record === undefined ? [] : measure(scanned, scanned.record, { config, open, state: stateOf(splits, scanned.split) });
       yield* told([...scanned.findings, ...overBudget], counter);
-      await fixer?.take(scanned, overBudget.length > 0);
+      await fixer?.take(scanned, overBudget.some(({ kind }) => kind === "over-budget"));
       if (scanned.record === undefined) continue;
       records += 1;
       if (records % PROGRESS_EVERY === 0) yield { type: "progress", records, clips };
@@ -130,13 +131,14 @@ interface SplitState {
   withAudio: number;
   readonly lengths: LengthCounter;
   readonly branchTokens: Map<TaskName, number>;
-  prefixTokens: number;
+  /** Tokens of prefixes, by the tasks that branch from them: `msa,erc,fer`. */
+  readonly prefixTokens: Map<string, number>;
   supervised: number;
   heaviest: SplitCheck["heaviest"];
 }
 
 function stateOf(splits: Map<Split, SplitState>, split: Split): SplitState {
-  const state = splits.get(split) ?? { records: 0, utterances: 0, withVideo: 0, withAudio: 0, lengths: createLengthCounter(), branchTokens: new Map<TaskName, number>(), prefixTokens: 0, supervised: 0, heaviest: undefined };
+  const state = splits.get(split) ?? { records: 0, utterances: 0, withVideo: 0, withAudio: 0, lengths: createLengthCounter(), branchTokens: new Map<TaskName, number>(), prefixTokens: new Map<string, number>(), supervised: 0, heaviest: undefined };
   splits.set(split, state);
   return state;
 }
@@ -147,7 +149,7 @@ interface Measuring {
   readonly state: SplitState;
 }
 
-/** Counts the record's samples; the result are those that exceed the smallest row of a stage that trains them, or the evaluation's. */
+/** Counts the record's samples; the result are those that exceed the smallest row of a stage that trains them (it cannot take them), or the evaluation's (which widens a row for them). */
 function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, open, state }: Measuring): Finding[] {
   state.records += 1;
   state.utterances += record.utterances.length;
@@ -157,20 +159,22 @@ function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, o
   const samples = samplesOfRecord(record, wanted);
   if (samples === undefined) return []; // its labels contradict each other, which is among the findings
   const findings: Finding[] = [];
-  const prefixes = new Map<string, number>();
+  const prefixes = new Map<string, { readonly length: number; readonly tasks: Set<TaskName> }>();
   let [tokens, supervised] = [0, 0];
   for (const { id, task, prefixKey, prefix, branch, supervisedTokens } of encodeSamples(samples, { ...open.encoding, withAnswer: true })) {
     const length = prefix.inputIds.length + branch.inputIds.length;
     state.lengths.add(task, { tokens: length, supervised: supervisedTokens });
     state.branchTokens.set(task, (state.branchTokens.get(task) ?? 0) + branch.inputIds.length);
-    if (!prefixes.has(prefixKey)) prefixes.set(prefixKey, prefix.inputIds.length);
+    const shared = prefixes.get(prefixKey) ?? { length: prefix.inputIds.length, tasks: new Set<TaskName>() };
+    prefixes.set(prefixKey, shared);
+    shared.tasks.add(task);
     tokens += branch.inputIds.length;
     supervised += supervisedTokens;
     const { budget, name } = budgetOf(config, split, task);
-    if (length > budget) findings.push({ kind: "over-budget", where, what: `the sample ${id} has ${length} tokens, ${name} takes ${budget}` });
+    if (length > budget) findings.push({ kind: split === "train" ? "over-budget" : "long-prompt", where, what: `the sample ${id} has ${length} tokens, ${name} is ${budget}` });
   }
-  const shared = [...prefixes.values()].reduce((sum, length) => sum + length, 0);
-  state.prefixTokens += shared;
+  for (const { length, tasks } of prefixes.values()) state.prefixTokens.set([...tasks].join(), (state.prefixTokens.get([...tasks].join()) ?? 0) + length);
+  const shared = sum([...prefixes.values()].map(({ length }) => length));
   state.supervised += supervised;
   if (tokens + shared > (state.heaviest?.tokens ?? 0)) state.heaviest = { where, id: record.id, tokens: tokens + shared, supervised };
   return findings;
@@ -190,7 +194,7 @@ function budgetOf({ stages, eval: evaluation }: RunConfig, split: Split, task: T
   if (split !== "train") return { budget: evaluation.rowTokens, name: "eval.rowTokens" };
   const training = stages.filter(({ mixture }) => mixture[task] !== undefined);
   const smallest = training.reduce((a, b) => (b.budget.rowTokens < a.budget.rowTokens ? b : a));
-  return { budget: smallest.budget.rowTokens, name: `stage ${smallest.name} (budget.rowTokens)` };
+  return { budget: smallest.budget.rowTokens, name: `budget.rowTokens of stage ${smallest.name}` };
 }
 
 function describeSplit({ records, utterances, withVideo, withAudio, lengths, heaviest }: SplitState): SplitCheck {
@@ -215,7 +219,7 @@ async function stageNeeds(config: RunConfig, open: OpenModel, train: SplitState 
     const shapes = withAdapters(config, stage, base);
     const trained = [...trainableParameters(stage.trainable, [...shapes.keys()], `stages.${stage.name}.trainable`).keys()];
     const tokens = stageTokens(config, stage, train);
-    const size = (names: readonly string[]): number => names.filter((name) => name.startsWith("language_model.")).reduce((sum, name) => sum + (shapes.get(name) ?? []).reduce((product, side) => product * side, 1), 0);
+    const size = (names: readonly string[]): number => sum(names.filter((name) => name.startsWith("language_model.")).map((name) => sizeOfShape(shapes.get(name) ?? [])));
     const perToken = (OPERATIONS.forward + OPERATIONS.backward) * size([...shapes.keys()]) + OPERATIONS.backward * size(trained);
     return { stage: stage.name, tokens, memory: stageMemory({ config, stage, open, train, shapes, trained }), teraflops: (tokens * perToken) / 1e12 };
   });
@@ -224,10 +228,14 @@ async function stageNeeds(config: RunConfig, open: OpenModel, train: SplitState 
 /** Branches by their levels; a prefix is passed over when any of its tasks is drawn. */
 function stageTokens({ levels }: RunConfig, { name, mixture, budget }: StageConfig, { branchTokens, prefixTokens }: SplitState): number {
   const resolved = resolveMixture(name, { mixture, levels });
-  const probabilities = TASK_NAMES.map((task) => resolved[task] ?? 0);
-  const anyDrawn = 1 - probabilities.reduce((none, probability) => none * (1 - probability), 1);
-  const branches = TASK_NAMES.reduce((sum, task) => sum + (resolved[task] ?? 0) * (branchTokens.get(task) ?? 0), 0);
-  return Math.round(budget.epochs * (branches + anyDrawn * prefixTokens));
+  const anyDrawn = (tasks: string): number => 1 - TASK_NAMES.filter((task) => tasks.split(",").includes(task)).reduce((none, task) => none * (1 - (resolved[task] ?? 0)), 1);
+  const branches = sum(TASK_NAMES.map((task) => (resolved[task] ?? 0) * (branchTokens.get(task) ?? 0)));
+  const prefixes = sum([...prefixTokens].map(([tasks, tokens]) => anyDrawn(tasks) * tokens));
+  return Math.round(budget.epochs * (branches + prefixes));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 interface MemoryOf {
@@ -241,7 +249,7 @@ interface MemoryOf {
 
 /** A full batch with the data's share of supervised tokens and clips; `m2se plan` has the exact one. */
 function stageMemory({ config: { data }, stage: { budget }, open, train, shapes, trained }: MemoryOf): MemoryEstimate {
-  const allTokens = train.prefixTokens + [...train.branchTokens.values()].reduce((sum, tokens) => sum + tokens, 0);
+  const allTokens = sum([...train.prefixTokens.values(), ...train.branchTokens.values()]);
   const perRow = (count: number): number => Math.ceil((count * budget.rowTokens) / Math.max(1, allTokens));
   const { clipSpec } = open;
   const clipBytes = train.withVideo * clipSpec.frames * clipSpec.imageSize ** 2 * 3 + Math.max(train.withVideo, train.withAudio) * clipSpec.melBins * clipSpec.melFrames * 4;
@@ -294,7 +302,7 @@ function createFixer(out: string, root: string): Fixer {
       const media = await mediaRootOf(root, await readDatasetInfo(root));
       const dataset = { ...info, mediaRoot: relative(resolve(out), resolve(media)) || ".", counts: Object.fromEntries(SPLITS.flatMap((split) => (counts.has(split) ? [[split, counts.get(split)]] : []))) };
       await writeFileAtomic(join(out, "dataset.json"), toJson(dataset));
-      return { out, records: [...counts.values()].reduce((sum, { records }) => sum + records, 0), leftOut, changed };
+      return { out, records: sum([...counts.values()].map(({ records }) => records)), leftOut, changed };
     },
     discard: async () => {
       await Promise.all([...writers.values()].map((writer) => writer.discard()));

@@ -37,7 +37,7 @@ export const causePairs: Task = {
   }),
 };
 
-/** One sample per non-neutral utterance of a record with annotated pairs; they share the conversation as their prefix. */
+/** One sample per non-neutral utterance of a record with annotated pairs (of one with `targets`, those only); they share the conversation as their prefix. */
 function samples(record: EmtRecord): readonly Sample[] {
   const { pairs } = record;
   if (pairs === undefined) return [];
@@ -45,7 +45,7 @@ function samples(record: EmtRecord): readonly Sample[] {
   const prefix = conversationParts(record);
   return record.utterances.flatMap((utterance, i) => {
     const { emotion } = utterance;
-    if (emotion === undefined || emotion === "neutral") return [];
+    if (emotion === undefined || emotion === "neutral" || record.targets?.includes(i + 1) === false) return [];
     const causes = pairs.filter(({ emotionUtterance }) => emotionUtterance === i + 1);
     return [
       {

@@ -14,6 +14,7 @@ export const FINDING_KINDS = {
   "duplicate": "odd",
   "tag-in-text": "odd",
   "over-budget": "bad",
+  "long-prompt": "odd",
   "no-samples": "bad",
   "count-differs": "bad",
 } as const satisfies Record<string, "bad" | "odd">;

@@ -15,7 +15,7 @@ export function openRecord(row: EmtRow): OpenRecord {
 /** The record with the row's labels; undefined when the row is of another clip or conversation, or labels again what is labelled. */
 export function mergeRow(record: OpenRecord, row: EmtRow): OpenRecord | undefined {
   if (record.kind === "clip") {
-    const same = row.kind === "clip" && row.media?.video !== undefined && row.media.video === record.media?.video && row.media.audio === record.media.audio && row.text === record.text;
+    const same = row.kind === "clip" && row.path !== undefined && row.path === record.path && row.media?.audio === record.media?.audio && row.text === record.text;
     const again = same && Object.keys(row.labels).some((label) => label in record.labels);
     return same && !again ? { ...record, labels: { ...record.labels, ...row.labels } } : undefined;
   }
@@ -30,18 +30,18 @@ function sameLines(a: Extract<EmtRow, { kind: "causes" }>["lines"], b: Extract<E
 /** The record with ids of its own; the source is told from the media's paths. */
 export function toDraft(record: OpenRecord, { id, split }: { readonly id: string; readonly split: Split }): DraftRecord {
   if (record.kind === "clip") {
-    const origin = originOf(record.media?.video);
+    const origin = originOf(record.path);
     const utterance: Utterance = { id, text: record.text, ...mediaOf(record), ...(origin.clip === undefined ? {} : { clip: origin.clip }), ...plain(record.labels) };
     return { id, source: origin.source, split, utterances: [draft(utterance, record.where)], where: record.where };
   }
-  const first = [...record.targets.values()].find(({ media }) => media?.video !== undefined);
-  const origin = originOf(first?.media?.video);
+  const first = [...record.targets.values()].find(({ path }) => path !== undefined);
+  const origin = originOf(first?.path);
   const annotated = record.lines.flatMap(({ emotion }, i) => (emotion === "neutral" ? [] : [i + 1]));
   const targets = [...record.targets.keys()].sort((a, b) => a - b);
   const isWhole = annotated.every((target) => record.targets.has(target));
   const utterances = record.lines.map(({ emotion, speaker, text }, i): DraftUtterance => {
     const own = record.targets.get(i + 1);
-    const clip = originOf(own?.media?.video).clip ?? siblingClip(origin.clip, i + 1);
+    const clip = originOf(own?.path).clip ?? siblingClip(origin.clip, i + 1);
     return draft({ id: `${id}_utt${i + 1}`, ...(speaker === undefined ? {} : { speaker }), text, ...(own === undefined ? {} : mediaOf(own)), ...(clip === undefined ? {} : { clip }), emotion }, own?.where ?? record.where);
   });
   const pairs = [...record.targets.values()].flatMap(({ target, causes }) => causes.map((causeUtterance) => ({ emotionUtterance: target, causeUtterance })));

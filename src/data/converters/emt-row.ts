@@ -12,6 +12,8 @@ export type ClipLabels = Pick<Utterance, "sentiment" | "emotion" | "expression" 
 
 interface RowBase {
   readonly where: string;
+  /** The row's video or picture as it names it, whether it is there or not: it tells rows of one clip, and the source. */
+  readonly path?: string;
   readonly media?: NonNullable<Utterance["media"]>;
 }
 
@@ -30,7 +32,7 @@ export function readEmtRow(row: SwiftRow, context: RowContext): { readonly row?:
   const { where } = context;
   if (row.tagFault !== undefined) notices.push(notice("tag-count", where, row.tagFault));
   const media = readMedia(row, context, notices);
-  const base: RowBase = { where, ...(media === undefined ? {} : { media }) };
+  const base: RowBase = { where, ...(media?.video === undefined ? {} : { path: media.video }), ...(media === undefined ? {} : { media }) };
   const turns = row.turns.map((turn) => ({ ...turn, prompt: readPrompt(turn.query) }));
   for (const { query } of turns.filter(({ prompt }) => prompt === undefined)) notices.push(notice("unknown-prompt", where, `the question ${JSON.stringify(query.slice(0, 80))} is of none of the five tasks`));
   const causes = turns.find(({ prompt }) => prompt?.kind === "causes");

@@ -2,6 +2,7 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { describeSystemError } from "../../core/files.ts";
+import { controlsToWindows1252 } from "./cp1252.ts";
 
 export type Encoding = "utf-8" | "utf-16le" | "utf-16be" | "windows-1252";
 
@@ -28,6 +29,10 @@ export async function detectEncoding(path: string): Promise<Encoding> {
 
 /** The text in pieces, without a byte order mark. */
 export async function* textChunks(path: string, encoding: Encoding): AsyncGenerator<string> {
+  if (encoding === "windows-1252") {
+    for await (const chunk of byteChunks(path)) yield controlsToWindows1252(Buffer.from(chunk).toString("latin1"));
+    return;
+  }
   const decoder = new TextDecoder(encoding);
   for await (const chunk of byteChunks(path)) yield decoder.decode(chunk, { stream: true });
   yield decoder.decode();

@@ -9,6 +9,7 @@ import type { FileHandle } from "node:fs/promises";
 export interface Mp4Track {
   readonly kind: "video" | "audio";
   readonly samples: number;
+  /** As shown: what an edit list cuts off (an encoder's priming, frames before the cut) does not count. */
   readonly seconds: number;
 }
 
@@ -86,11 +87,12 @@ function readIndex(moov: Buffer, fileSize: number): Mp4Header {
     if (children(moov, "mvex").length > 0) return { kind: "unknown" };
     const hash = createHash("sha256");
     const tracks: Mp4Track[] = [];
+    const movieScale = readScale(descend(moov, "mvhd"));
     let end = 0;
     for (const trak of children(moov, "trak")) {
       const kind = descend(trak, "mdia", "hdlr")?.toString("latin1", 8, 12);
       if (kind !== "vide" && kind !== "soun") continue;
-      const read = readTrack(trak);
+      const read = readTrack(trak, movieScale);
       if (read === undefined) return { kind: "unknown" };
       hash.update(kind).update(read.sizes).update(String(read.seconds));
       tracks.push({ kind: kind === "vide" ? "video" : "audio", samples: read.samples, seconds: read.seconds });
@@ -113,7 +115,19 @@ interface Track {
   readonly sizes: Buffer;
 }
 
-function readTrack(trak: Buffer): Track | undefined {
+/** Units a second, in the boxes that begin as mvhd and mdhd do. */
+function readScale(box: Buffer | undefined): number {
+  return box === undefined ? 0 : box.readUInt32BE(box.readUInt8(0) === 1 ? 20 : 12);
+}
+
+/** A length that is unknown is written as all ones. */
+function readLength(box: Buffer, { short, long }: { readonly short: number; readonly long: number }): number {
+  if (box.readUInt8(0) === 1) return box.readBigUInt64BE(long) === 0xffff_ffff_ffff_ffffn ? 0 : Number(box.readBigUInt64BE(long));
+  return box.readUInt32BE(short) === 0xffff_ffff ? 0 : box.readUInt32BE(short);
+}
+
+function readTrack(trak: Buffer, movieScale: number): Track | undefined {
+  const tkhd = descend(trak, "tkhd");
   const mdhd = descend(trak, "mdia", "mdhd");
   const stbl = descend(trak, "mdia", "minf", "stbl");
   if (mdhd === undefined || stbl === undefined) return undefined;
@@ -121,10 +135,10 @@ function readTrack(trak: Buffer): Track | undefined {
   const offsets = co64 ?? stco;
   if (stsz === undefined || stsc === undefined || offsets === undefined) return undefined;
   const samples = stsz.readUInt32BE(8);
-  const long = mdhd.readUInt8(0) === 1;
-  const scale = mdhd.readUInt32BE(long ? 20 : 12);
-  const duration = long ? Number(mdhd.readBigUInt64BE(24)) : mdhd.readUInt32BE(16);
-  return { samples, seconds: scale === 0 ? 0 : duration / scale, end: endOfSamples({ stsz, stsc, offsets, isLong: co64 !== undefined }), sizes: stsz };
+  const edited = tkhd === undefined || movieScale === 0 ? 0 : readLength(tkhd, { short: 20, long: 28 }) / movieScale;
+  const scale = readScale(mdhd);
+  const whole = scale === 0 ? 0 : readLength(mdhd, { short: 16, long: 24 }) / scale;
+  return { samples, seconds: edited > 0 ? edited : whole, end: endOfSamples({ stsz, stsc, offsets, isLong: co64 !== undefined }), sizes: stsz };
 }
 
 interface Tables {

@@ -1,0 +1,119 @@
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { differencesFromPublished } from "../../../src/data/build/report.ts";
+import { sharedData, testOnRealFiles } from "../shared-data.ts";
+import { convert, only, rawFiles } from "./converted.ts";
+
+interface Line {
+  readonly emotion?: string;
+  readonly text?: string;
+}
+
+const conversation = (id: number, lines: readonly Line[], pairs?: readonly (readonly [string, string])[]): unknown => ({
+  conversation_ID: id,
+  conversation: lines.map(({ emotion = "neutral", text = "Hi ." }, i) => ({ utterance_ID: i + 1, text, speaker: "Joey", emotion, video_name: `dia${id}utt${i + 1}.mp4` })),
+  ...(pairs === undefined ? {} : { "emotion-cause_pairs": pairs }),
+});
+const json = (...items: readonly unknown[]): string => JSON.stringify(items, undefined, 4);
+
+const MAPPING = ["1 2", "(2,1)", "1 | Joey | neutral | Hi . | train_dia7_utt0", "2 | Joey | joy | Ha | ha . | test_dia4_utt1", "2 1", "", "1 | Joey | neutral | Hi . | "].join("\n");
+
+test("a conversation becomes a record with its pairs in the file's order", async () => {
+  const { records } = await convert("ecf", await rawFiles({ "text/Subtask_2_train.json": json(conversation(9, [{}, { emotion: "joy", text: "Ha ." }], [["2_joy", "2"], ["2_joy", "1"]])) }));
+
+  expect(only(records)).toEqual({
+    id: "ecf_dia9",
+    source: "ecf",
+    split: "train",
+    utterances: [
+      { id: "ecf_dia9utt1", speaker: "Joey", text: "Hi .", clip: "ecf/dia9utt1", emotion: "neutral", mediaStatus: "no-clips" },
+      { id: "ecf_dia9utt2", speaker: "Joey", text: "Ha .", clip: "ecf/dia9utt2", emotion: "joy", mediaStatus: "no-clips" },
+    ],
+    pairs: [
+      { emotionUtterance: 2, causeUtterance: 2 },
+      { emotionUtterance: 2, causeUtterance: 1 },
+    ],
+  });
+});
+
+test("the mapping gives MELD's clip and name of an utterance; ECF's own clip comes first", async () => {
+  const root = await rawFiles({
+    "Subtask_2_train.json": json(conversation(1, [{}, { emotion: "joy" }], [["2_joy", "1"]]), conversation(2, [{}], [])),
+    "all_data_pair_ECFvsMELD.txt": MAPPING,
+    "MELD.Raw/train_splits/dia7_utt0.mp4": "x",
+    "MELD.Raw/output_repeated_splits_test/dia4_utt1.mp4": "x",
+    "video_with_audio/train_1/dia1utt2.mp4": "x",
+  });
+
+  const auto = await convert("ecf", root, ["media.probe=none"]);
+  const meld = await convert("ecf", root, ["media.probe=none", "ecf.clips=meld"]);
+
+  const utterances = auto.records.flatMap((record) => record.utterances);
+  expect(utterances.map(({ clip }) => clip)).toEqual(["meld/train/dia7_utt0", "meld/test/dia4_utt1", "ecf/dia2utt1"]);
+  expect(utterances.map(({ media }) => media?.video)).toEqual(["MELD.Raw/train_splits/dia7_utt0.mp4", "video_with_audio/train_1/dia1utt2.mp4", undefined]);
+  expect(meld.records.flatMap((record) => record.utterances.map(({ media }) => media?.video))).toEqual(["MELD.Raw/train_splits/dia7_utt0.mp4", "MELD.Raw/output_repeated_splits_test/dia4_utt1.mp4", undefined]);
+});
+
+test("repeated and missing conversations, wrong pairs and labels are named with file and line", async () => {
+  const { records, notices, report } = await convert(
+    "ecf",
+    await rawFiles({
+      "Subtask_2_train.json": json(
+        conversation(1, [{ emotion: "Joy" }, { emotion: "happy" }, {}], [["1_joy", "9"], ["2_anger", "1"], ["3_neutral", "1"], ["1_joy", "1_a span"], ["1_joy", "2"], ["1_joy", "2"]]),
+        conversation(1, [{}], []),
+        { conversation_ID: "x" },
+        conversation(3, [{ emotion: "boredom" }], []),
+      ),
+    }),
+  );
+
+  expect(notices.filter((text) => text.includes("train.json:"))).toEqual([
+    'other-word Subtask_2_train.json:2: dia1utt1: emotion "Joy" was read as "joy"',
+    'other-word Subtask_2_train.json:2: dia1utt2: emotion "happy" was read as "joy"',
+    'bad-row Subtask_2_train.json:2: conversation 1: the pair ["1_joy","9"] names an utterance that the conversation does not have; it is left out',
+    'bad-row Subtask_2_train.json:2: conversation 1: the pair ["2_anger","1"] gives utterance 2 another emotion than its label, joy; it is left out',
+    'bad-row Subtask_2_train.json:2: conversation 1: the pair ["3_neutral","1"] gives a cause to a neutral utterance; it is left out',
+    'bad-row Subtask_2_train.json:2: conversation 1: the pair ["1_joy","1_a span"] is not of the form ["3_joy", "2"]; it is left out',
+    'bad-row Subtask_2_train.json:2: conversation 1: the pair ["1_joy","2"] stands there twice; it is left out',
+    expect.stringMatching(/^repeated Subtask_2_train\.json:\d+: conversation 1 was read from .*:2 already; this one is not used$/),
+    expect.stringMatching(/^bad-row Subtask_2_train\.json:\d+: this is no conversation: conversation_ID: /),
+    expect.stringMatching(/^unknown-label Subtask_2_train\.json:\d+: dia3utt1: emotion "boredom" is outside the set/),
+    expect.stringMatching(/^unknown-label Subtask_2_train\.json:\d+: conversation 3: not every utterance has an emotion, so its pairs are left out$/),
+    "missing Subtask_2_train.json: 1372 of the 1374 published conversations of the train split are not here",
+  ]);
+  expect(records.map(({ pairs }) => pairs)).toEqual([[{ emotionUtterance: 1, causeUtterance: 2 }], undefined]);
+  expect(Object.values(report.inputs)).toEqual([{ read: 4, refused: 2 }]);
+});
+
+test("a file of subtask 1, whose causes are spans, is not taken for one of subtask 2", async () => {
+  const root = await rawFiles({ "Subtask_1_train.json": json(conversation(1, [{ emotion: "joy" }], [["1_joy", "1_Hi ."]])) });
+
+  await expect(convert("ecf", root)).rejects.toThrow("no conversations of ECF subtask 2 here (what was found is not of that kind)");
+});
+
+test("a share of the training conversations becomes the validation split, the same one every time", async () => {
+  const root = await rawFiles({ "Subtask_2_train.json": json(...Array.from({ length: 200 }, (_, i) => conversation(i + 1, [{}], []))) });
+
+  const [first, second] = [await convert("ecf", root, ["validation.share=0.25"]), await convert("ecf", root, ["validation.share=0.25"])];
+
+  const validation = first.records.filter(({ split }) => split === "val").length;
+  expect(validation).toBeGreaterThan(30);
+  expect(validation).toBeLessThan(70);
+  expect(second.records).toEqual(first.records);
+});
+
+testOnRealFiles("the official files give the published counts, and the mapping 2535 utterances of MELD's test split", async () => {
+  const root = await rawFiles({});
+  for (const name of ["Subtask_2_train.json", "Subtask_2_test.json", "all_data_pair_ECFvsMELD.txt"]) await copyFile(sharedData("ecf", name), join(root, name));
+
+  const { report, records } = await convert("ecf", root);
+
+  expect(differencesFromPublished(report)).toEqual([]);
+  expect(report.splits.train).toMatchObject({ records: 1374, utterances: 13619, pairs: 9794 });
+  expect(report.splits.test).toMatchObject({ records: 341, utterances: 3101, pairs: 2462, emotion: { joy: 700, neutral: 1280 } });
+  const homes = records.filter(({ split }) => split === "train").flatMap((record) => record.utterances.map(({ clip }) => clip?.split("/").slice(0, -1).join("/")));
+  const count = (home: string): number => homes.filter((one) => one === home).length;
+  expect([count("meld/train"), count("meld/val"), count("meld/test"), count("ecf")]).toEqual([9776, 1078, 2535, 230]);
+  expect(Object.keys(report.notices).sort()).toEqual(["known-defect", "no-clips"]);
+});
