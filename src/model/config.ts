@@ -19,7 +19,7 @@ const visionSchema = z.looseObject({
   qk_normalization: z.boolean().default(true),
 });
 
-const llmSchema = z
+const llmFields = z
   .looseObject({
     architectures: z.array(z.string()).min(1),
     hidden_size: z.number().int(),
@@ -36,8 +36,21 @@ const llmSchema = z
     bias: z.boolean().optional().describe("InternLM2: biases on wqkv and wo"),
     attention_bias: z.boolean().optional().describe("Llama: biases on q, k, v and o"),
     mlp_bias: z.boolean().optional().describe("Llama: biases on gate, up and down"),
+    hidden_act: z.string().nullish(),
+    head_dim: z.number().nullish(),
+    partial_rotary_factor: z.number().nullish(),
+    sliding_window: z.number().nullish(),
+    use_sliding_window: z.boolean().nullish().describe("Qwen2; Phi-3's window is always on"),
   })
   .transform((llm) => ({ ...llm, num_key_value_heads: llm.num_key_value_heads ?? llm.num_attention_heads }));
+
+/** transformers 5 keeps the base and the scaling of rotary positions in one table, `rope_parameters`. */
+const llmSchema = z.preprocess((value) => {
+  if (typeof value !== "object" || value === null || !("rope_parameters" in value)) return value;
+  const { rope_parameters: rope, ...rest } = value;
+  if (typeof rope !== "object" || rope === null || !("rope_theta" in rope)) return value;
+  return { ...rest, rope_theta: rope.rope_theta, rope_scaling: rope };
+}, llmFields);
 
 export const audioConfigSchema = z.looseObject({
   d_model: z.number().int(),

@@ -6,10 +6,13 @@ import { toJson, writeFileAtomic } from "../../core/files.ts";
 import { sha256, sha256File } from "../../core/hash.ts";
 import { nearestNames } from "../../core/suggest.ts";
 import type { ModelConfig } from "../config.ts";
+import { decoderLayout } from "../decoder-layout.ts";
 import type { ParamStore } from "../params.ts";
 import type { Shape } from "../named-shapes.ts";
 import { expectedParameters } from "./expected-parameters.ts";
+import { keyLayoutOf } from "./key-layouts.ts";
 import { readModelConfig } from "./model-config-file.ts";
+import { isFloating, type TensorEntry } from "./safetensors-header.ts";
 import { openWeightFiles, weightFilePaths, type WeightFiles } from "./weight-files.ts";
 import { writeSafetensors, type TensorToWrite } from "./write-safetensors.ts";
 
@@ -20,7 +23,6 @@ export interface ModelFolder {
   readonly weightFiles: readonly string[];
 }
 
-const HEAD = "language_model.lm_head.weight";
 /** Constants that some exporters store among the weights; they follow from the config. */
 const DERIVED = ".rotary_emb.inv_freq";
 const MOST_LISTED = 12;
@@ -37,17 +39,15 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
 }
 
 /**
- * Puts every weight of the folder into `store` as float32. A file may lack the output head: the decoder then uses the embeddings.
+ * Puts every weight of the folder into `store` as float32, under InternVL's own names whichever layout the files have. A
+ * file may lack the output head: the decoder then uses the embeddings.
  *
  * @throws UserError - CheckpointError listing missing, superfluous and wrongly shaped tensors, before anything is loaded.
  */
 export async function loadWeights({ folder, config }: Pick<ModelFolder, "folder" | "config">, store: ParamStore): Promise<void> {
   const files = await openWeightFiles(folder);
   try {
-    for (const [name, shape] of checkedShapes(files, folder, config)) {
-      const data = await fileOf(files, name).readFloats(name);
-      store.set(name, tensor(data, [...shape], "float32"));
-    }
+    for (const { name, shape, keys } of planWeights(files, config, folder)) store.set(name, tensor(await readRows(files, keys), [...shape], "float32"));
   } finally {
     await files.close();
   }
@@ -57,17 +57,40 @@ export async function loadWeights({ folder, config }: Pick<ModelFolder, "folder"
 export async function weightShapes({ folder, config }: Pick<ModelFolder, "folder" | "config">): Promise<ReadonlyMap<string, Shape>> {
   const files = await openWeightFiles(folder);
   try {
-    return checkedShapes(files, folder, config);
+    return new Map(planWeights(files, config, folder).map(({ name, shape }) => [name, shape]));
   } finally {
     await files.close();
   }
 }
 
-function checkedShapes(files: WeightFiles, folder: string, config: ModelConfig): ReadonlyMap<string, Shape> {
-  const expected = expectedParameters(config);
-  if (!files.tensors.has(HEAD)) expected.delete(HEAD);
-  checkAgainst(expected, files, folder);
-  return expected;
+interface PlannedWeight {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Tensors of the files whose rows, one below the other, are the weight. */
+  readonly keys: readonly string[];
+}
+
+/** Which tensors make which parameter; every tensor must have a place, and the shape and type of it. */
+function planWeights(files: WeightFiles, config: ModelConfig, folder: string): PlannedWeight[] {
+  const { keysOf } = keyLayoutOf(files.tensors.keys());
+  const head = `language_model.${decoderLayout(config.llm_config).head}.weight`;
+  const weights = [...expectedParameters(config)].map(([name, shape]) => ({ name, shape, keys: keysOf(name) }));
+  const kept = weights.filter(({ name, keys }) => name !== head || keys.some((key) => files.tensors.has(key)));
+  checkAgainst(new Map(kept.flatMap(({ shape: [rows = 0, ...rest], shape, keys }) => keys.map((key) => [key, shape.length === 0 ? [] : [rows / keys.length, ...rest]] as const))), files, folder);
+  return kept;
+}
+
+async function readRows(files: WeightFiles, keys: readonly string[]): Promise<Float32Array> {
+  const parts = await Promise.all(keys.map((key) => fileOf(files, key).readFloats(key)));
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  const rows = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    rows.set(part, at);
+    at += part.length;
+  }
+  return rows;
 }
 
 /** Writes config.json and model.safetensors; the config comes last, so that a folder with one is complete. */
@@ -91,10 +114,13 @@ function checkAgainst(expected: ReadonlyMap<string, Shape>, files: WeightFiles, 
   const problems = [
     ...missing.map((name) => () => `missing tensor "${name}" [${expected.get(name)?.join(", ")}]${nearest(name, superfluous)}`),
     ...superfluous.map((name) => () => `superfluous tensor "${name}"${nearest(name, missing)}`),
-    ...[...expected].filter(([name, shape]) => files.tensors.has(name) && !sameShape(shapeOf(files, name), shape)).map(
+    ...[...expected].filter(([name, shape]) => files.tensors.has(name) && !sameShape(infoOf(files, name).shape, shape)).map(
       ([name, shape]) =>
         () =>
-          `tensor "${name}": Got shape [${shapeOf(files, name).join(", ")}], expected [${shape.join(", ")}] from config.json`,
+          `tensor "${name}": Got shape [${infoOf(files, name).shape.join(", ")}], expected [${shape.join(", ")}] from config.json`,
+    ),
+    ...[...expected.keys()].filter((name) => files.tensors.has(name) && !isFloating(infoOf(files, name).dtype)).map(
+      (name) => () => `tensor "${name}": Got ${infoOf(files, name).dtype} numbers, expected floating-point ones (F64, F32, F16 or BF16)`,
     ),
   ];
   if (problems.length === 0) return;
@@ -108,8 +134,8 @@ function nearest(name: string, candidates: readonly string[]): string {
   return first === undefined ? "" : `; nearest: "${first}"`;
 }
 
-function shapeOf(files: WeightFiles, name: string): Shape {
-  return fileOf(files, name).info(name).shape;
+function infoOf(files: WeightFiles, name: string): TensorEntry {
+  return fileOf(files, name).info(name);
 }
 
 function fileOf(files: WeightFiles, name: string) {

@@ -3,8 +3,13 @@ import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 
 /** Bytes per element of the types that are read. */
-const ITEM_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, U8: 1, BOOL: 1 } as const;
+const ITEM_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 } as const;
 export type Dtype = keyof typeof ITEM_BYTES;
+
+/** Whether a tensor of this type can be a weight. */
+export function isFloating(dtype: Dtype): boolean {
+  return dtype === "F64" || dtype === "F32" || dtype === "F16" || dtype === "BF16";
+}
 
 export interface TensorEntry {
   readonly dtype: Dtype;
@@ -20,7 +25,7 @@ export interface Header {
 }
 
 const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
-const dtypeSchema = z.enum(["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "U8", "BOOL"]) satisfies z.ZodType<Dtype>;
+const dtypeSchema = z.enum(["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"]) satisfies z.ZodType<Dtype>;
 const entrySchema = z.object({ dtype: dtypeSchema, shape: z.array(size), data_offsets: z.tuple([size, size]) });
 const metadataSchema = z.record(z.string(), z.string());
 

@@ -12,7 +12,7 @@ const MAX_HEADER_BYTES = 100_000_000;
 const CHUNK_BYTES = 1 << 24;
 
 /** Elements of a tensor, row-major. F16 and BF16 are widened to Float32Array; BOOL is 0 and 1 in a Uint8Array. */
-export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Uint8Array;
+export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | BigUint64Array | Uint32Array | Uint16Array | Uint8Array;
 
 export interface SafetensorsFile {
   readonly path: string;
@@ -99,6 +99,14 @@ async function readTensor(place: TensorPlace): Promise<TensorData> {
       return new Int32Array(bytes.buffer);
     case "I16":
       return new Int16Array(bytes.buffer);
+    case "I8":
+      return new Int8Array(bytes.buffer);
+    case "U64":
+      return new BigUint64Array(bytes.buffer);
+    case "U32":
+      return new Uint32Array(bytes.buffer);
+    case "U16":
+      return new Uint16Array(bytes.buffer);
     case "U8":
       return bytes;
     case "BOOL":

@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { expectedParameters } from "../../../src/model/checkpoints/expected-parameters.ts";
 import { baseHash, loadWeights, readModelFolder, weightShapes, writeModelFolder } from "../../../src/model/checkpoints/hf-folder.ts";
+import { keyLayoutOf } from "../../../src/model/checkpoints/key-layouts.ts";
 import { openSafetensors } from "../../../src/model/checkpoints/safetensors.ts";
 import { storeTensors } from "../../../src/model/checkpoints/store-tensors.ts";
 import { writeSafetensors, type TensorToWrite } from "../../../src/model/checkpoints/write-safetensors.ts";
 import { modelConfigSchema } from "../../../src/model/config.ts";
+import { initRandom } from "../../../src/model/init.ts";
 import { goldenPath } from "../../golden/golden.ts";
 import { temporaryFolder } from "../../temporary-folder.ts";
 import { emptyStore, toyConfig, toyStore } from "../toy-model.ts";
@@ -133,6 +135,76 @@ test("missing, superfluous and wrongly shaped tensors are told together, and not
     ].join("\n"),
   );
   expect(store.names()).toEqual([]);
+});
+
+test("weights of integers are refused before anything is loaded", async () => {
+  const { folder } = await brokenFolder((all) => all.map((each) => (each.name === "mlp1.1.bias" ? { ...each, data: new Int32Array(16) } : each)));
+  const store = await emptyStore();
+
+  await expect(loadWeights({ folder, config: toyConfig }, store)).rejects.toThrow('tensor "mlp1.1.bias": Got I32 numbers, expected floating-point ones (F64, F32, F16 or BF16)');
+  expect(store.names()).toEqual([]);
+});
+
+test("a folder of the native layout gives the same weights, its q, k and v joined", async () => {
+  const { audio_config: _, ...rest } = toyConfig;
+  const config = { ...rest, vision_config: { ...rest.vision_config, qk_normalization: true } };
+  const whole = await emptyStore();
+  initRandom(config, 1, whole);
+  const folder = join(await temporaryFolder(), "native");
+  await mkdir(folder);
+  const { keysOf } = keyLayoutOf(["model.vision_tower.embeddings.cls_token"]);
+  const tensors = whole.names().flatMap((name): TensorToWrite[] => {
+    const [keys, [rows = 0, ...columns]] = [keysOf(name), whole.get(name).shape];
+    const values = Float32Array.from(whole.get(name).dataSync());
+    const size = values.length / keys.length;
+    return keys.map((key, i) => ({ name: key, shape: [rows / keys.length, ...columns], data: values.slice(i * size, (i + 1) * size) }));
+  });
+  await writeSafetensors(join(folder, "model.safetensors"), tensors);
+  const { vision_config: vision, llm_config: llm } = config;
+  const { image_size: image, patch_size: patch, qkv_bias: attention_bias, qk_normalization: use_qk_norm, ...sizes } = vision;
+  const { architectures: _names, ...text } = llm;
+  await writeFile(
+    join(folder, "config.json"),
+    JSON.stringify({ architectures: ["InternVLForConditionalGeneration"], vision_config: { ...sizes, attention_bias, use_qk_norm, image_size: [image, image], patch_size: [patch, patch] }, text_config: { ...text, model_type: "qwen2" } }),
+  );
+  const store = await emptyStore();
+
+  const model = await readModelFolder(folder);
+  await loadWeights(model, store);
+
+  expect(model.config).toMatchObject({ template: "internvl2_5", ps_version: "v2", vision_config: { image_size: 16, qkv_bias: true, qk_normalization: true }, llm_config: { architectures: ["Qwen2ForCausalLM"] } });
+  expect(tensors.length).toBeGreaterThan(store.names().length);
+  expect(store.names()).toEqual(whole.names());
+  for (const name of store.names()) expect(store.get(name).dataSync(), name).toEqual(whole.get(name).dataSync());
+
+  await writeSafetensors(join(folder, "model.safetensors"), tensors.filter(({ name }) => !name.endsWith("0.attention.k_proj.weight")));
+  await expect(loadWeights(model, await emptyStore())).rejects.toThrow('missing tensor "model.vision_tower.encoder.layer.0.attention.k_proj.weight" [8, 8]');
+});
+
+test("a folder of another kind of model, and what its classes do beyond ours, is told field by field", async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder, "config.json");
+  const read = async (changes: object): Promise<unknown> => {
+    await writeFile(path, JSON.stringify({ ...toyConfig, ...changes }));
+    return readModelFolder(folder);
+  };
+  const { vision_config: vision, llm_config: llm } = toyConfig;
+  const decoder = (changes: object): object => ({ llm_config: { ...llm, ...changes } });
+  const longrope = { rope_type: "longrope", short_factor: [1, 1], long_factor: [1, 2, 3], original_max_position_embeddings: 4 };
+
+  await expect(read({ architectures: ["LlavaForConditionalGeneration"] })).rejects.toThrow(
+    `CheckpointError ${path}: architectures: Got "LlavaForConditionalGeneration", expected InternVLChatModel or InternVLForConditionalGeneration.\n  Only models of the InternVL2, 2.5 and 3 families can be loaded.`,
+  );
+  await expect(read({ vision_config: { ...vision, hidden_act: "quick_gelu" } })).rejects.toThrow('vision_config.hidden_act: Got "quick_gelu", expected "gelu"');
+  await expect(read(decoder({ hidden_act: "gelu" }))).rejects.toThrow('llm_config.hidden_act: Got "gelu", expected "silu"');
+  await expect(read(decoder({ head_dim: 8 }))).rejects.toThrow("llm_config.head_dim: Got 8, expected 4");
+  await expect(read(decoder({ partial_rotary_factor: 0.5 }))).rejects.toThrow("llm_config.partial_rotary_factor: Got 0.5, expected 1");
+  await expect(read(decoder({ use_sliding_window: true, sliding_window: 100 }))).rejects.toThrow("llm_config.sliding_window: Got 100, expected at least max_position_embeddings 256 (attention sees the whole context)");
+  await expect(read(decoder({ use_sliding_window: false, sliding_window: 100 }))).resolves.toBeDefined();
+  await expect(read(decoder({ architectures: ["Phi3ForCausalLM"], sliding_window: 100 }))).rejects.toThrow("llm_config.sliding_window: Got 100");
+  await expect(read(decoder({ rope_scaling: longrope }))).rejects.toThrow("llm_config.rope_scaling.long_factor: Got 3 numbers, expected 2, one for each pair of a head's dimensions");
+  await expect(read(decoder({ rope_scaling: { type: "spiral" } }))).rejects.toThrow("llm_config.rope_scaling");
+  await expect(read({ select_layer: 3 })).rejects.toThrow("select_layer: Got 3, but there are 2 layers");
 });
 
 test("a long list of faults is cut and counted", async () => {

@@ -43,6 +43,21 @@ test("float16 and bfloat16 specials are widened bit for bit", async () => {
   await file.close();
 });
 
+test("the integer types that the golden file lacks are read, too", async () => {
+  const path = join(await temporaryFolder(), "integers.safetensors");
+  const parts = { i8: Int8Array.of(-1, 127), u16: Uint16Array.of(65535, 1), u32: Uint32Array.of(4294967295), u64: BigUint64Array.of(18446744073709551615n) };
+  const dtypes = { i8: "I8", u16: "U16", u32: "U32", u64: "U64" };
+  let position = 0;
+  const header = Object.entries(parts).map(([name, values]) => [name, { dtype: dtypes[name as keyof typeof dtypes], shape: [values.length], data_offsets: [position, (position += values.byteLength)] }]);
+  await writeRaw(path, Object.fromEntries(header) as object, Object.values(parts).map((values) => new Uint8Array(values.buffer)));
+
+  const file = await openSafetensors(path);
+
+  for (const [name, values] of Object.entries(parts)) expect(await file.read(name)).toEqual(values);
+  await expect(file.readFloats("u16")).rejects.toThrow('tensor "u16" holds Uint16Array values, expected floating-point numbers');
+  await file.close();
+});
+
 test("a float32 tensor at an odd byte offset behind a padded header is read", async () => {
   const path = join(await temporaryFolder(), "odd.safetensors");
   await writeRaw(
