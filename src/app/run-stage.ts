@@ -4,6 +4,7 @@ import type { StageConfig } from "../config/index.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
 import { batchMedia } from "../curriculum/batch-media.ts";
 import { featureRows } from "../curriculum/batch.ts";
+import { disposeMoments } from "../train/adamw.ts";
 import type { RunEvent } from "../train/events.ts";
 import { type StageRun, trainStage } from "../train/train-stage.ts";
 import type { LoadedSamples } from "./clips.ts";
@@ -23,29 +24,39 @@ export interface StageTask {
 
 /** Trains the stage from where it stands; a finished one only says so. Its plan is written into the run directory. */
 export async function* runStage(task: StageTask): AsyncGenerator<RunEvent> {
-  const { experiment, stage, loaded, runDir, signal } = task;
+  const { experiment, stage, loaded, runDir } = task;
   const { config } = experiment;
   const started = performance.now();
   const weights = await startStage(config, stage, { folder: experiment.model, runDir });
   try {
     const prepared = prepareStage(experiment, stage, { loaded, shapes: weights.params.shapes() });
-    const { steps } = prepared.schedule;
     await writeFileAtomic(join(runDir, `plan-${stage.name}.json`), toJson(prepared.plan));
     const checkpoints = await openStageCheckpoints({ config, stage, runDir, weights, prepared });
-    weights.params.setTrainable(prepared.learningRates.keys(), stage.budget.gradientCheckpointing ? "inputs" : "intermediates");
-    const { trainableParameters, totalParameters } = prepared.plan;
-    let last = { step: checkpoints.start.step, path: "" };
-    yield { kind: "stage-start", stage: stage.name, steps, resumedFrom: last.step, trainableParameters, totalParameters };
-    if (last.step >= steps) return;
-    for await (const event of trainStage(stageRun(task, { weights, prepared, checkpoints }))) {
-      yield event;
-      if (event.kind === "checkpoint") last = event;
+    try {
+      yield* trainFromCheckpoint(task, { weights, prepared, checkpoints }, started);
+    } finally {
+      disposeMoments(checkpoints.start.moments);
     }
-    if (last.step < steps) yield { kind: "interrupted", stage: stage.name, step: last.step, signal: String(signal.reason) };
-    else yield { kind: "stage-end", stage: stage.name, step: last.step, seconds: (performance.now() - started) / 1000, checkpoint: last.path };
   } finally {
     weights.params.dispose();
   }
+}
+
+async function* trainFromCheckpoint(task: StageTask, ready: ReadyStage, started: number): AsyncGenerator<RunEvent> {
+  const { stage, signal } = task;
+  const { weights, prepared, checkpoints } = ready;
+  const { steps } = prepared.schedule;
+  weights.params.setTrainable(prepared.learningRates.keys(), stage.budget.gradientCheckpointing ? "inputs" : "intermediates");
+  const { trainableParameters, totalParameters } = prepared.plan;
+  let last = { step: checkpoints.start.step, path: "" };
+  yield { kind: "stage-start", stage: stage.name, steps, resumedFrom: last.step, trainableParameters, totalParameters };
+  if (last.step >= steps) return;
+  for await (const event of trainStage(stageRun(task, ready))) {
+    yield event;
+    if (event.kind === "checkpoint") last = event;
+  }
+  if (last.step < steps) yield { kind: "interrupted", stage: stage.name, step: last.step, signal: String(signal.reason) };
+  else yield { kind: "stage-end", stage: stage.name, step: last.step, seconds: (performance.now() - started) / 1000, checkpoint: last.path };
 }
 
 interface ReadyStage {

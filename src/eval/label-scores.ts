@@ -1,6 +1,6 @@
 /** @file Log-probabilities of whole answers, read off one forward pass: answers hang as branches under their prompt. */
 import * as tf from "@tensorflow/tfjs-core";
-import { borrowFloats } from "../backend/host-memory.ts";
+import { borrowFloats, hasHostMemory, readFloats } from "../backend/host-memory.ts";
 import { batchStates, type BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { logitsAt } from "../model/emoverse.ts";
@@ -15,27 +15,37 @@ export interface PlacedAnswer {
 }
 
 /** log P(answer | prompt), end token included, of every placed answer of a batch of one row. */
-export function answerLogProbs(params: Params, config: ModelConfig, { answers, ...input }: BatchWithMedia & { readonly answers: readonly PlacedAnswer[] }): number[] {
+export async function answerLogProbs(params: Params, config: ModelConfig, { answers, ...input }: BatchWithMedia & { readonly answers: readonly PlacedAnswer[] }): Promise<number[]> {
   const positions = [...new Set(answers.flatMap(predictingPositions))];
   const rowOf = new Map(positions.map((position, row) => [position, row]));
-  const logits = tf.tidy(() => logitsAt(params, config, batchStates(params, config, input), Int32Array.from(positions)));
-  const [, vocabSize = 0] = logits.shape;
-  const values = borrowFloats(logits);
-  const rows = positions.map((_, row) => values.subarray(row * vocabSize, (row + 1) * vocabSize));
   // Answers share positions: the first token of all of them is predicted at the same one.
-  const logSums = rows.map(logSumExp);
-  const logProb = (position: number, id: number): number => {
-    const row = rowOf.get(position) ?? 0;
-    return (rows[row]?.[id] ?? Number.NaN) - (logSums[row] ?? Number.NaN);
-  };
-  const logProbs = answers.map((answer) => predictingPositions(answer).reduce((sum, position, i) => sum + logProb(position, answer.ids[i] ?? 0), 0));
-  logits.dispose();
-  return logProbs;
+  const tokens = answers.flatMap((answer) => predictingPositions(answer).map((position, i): TokenAt => ({ row: rowOf.get(position) ?? 0, id: answer.ids[i] ?? 0 })));
+  const logits = tf.tidy(() => logitsAt(params, config, batchStates(params, config, input), Int32Array.from(positions)));
+  try {
+    const logProbs = hasHostMemory() ? logProbsInMemory(logits, tokens) : await logProbsOnDevice(logits, tokens);
+    let end = 0;
+    return answers.map(({ ids }) => logProbs.slice(end, (end += ids.length)).reduce((sum, logProb) => sum + logProb, 0));
+  } finally {
+    logits.dispose();
+  }
 }
 
 /** Where the answer's tokens are predicted, in order. */
 function predictingPositions({ promptEnd, start, ids }: PlacedAnswer): number[] {
   return Array.from(ids, (_, i) => (i === 0 ? promptEnd : start + i - 1));
+}
+
+interface TokenAt {
+  /** Of the logits. */
+  readonly row: number;
+  readonly id: number;
+}
+
+function logProbsInMemory(logits: tf.Tensor, tokens: readonly TokenAt[]): number[] {
+  const [count = 0, vocabSize = 0] = logits.shape;
+  const values = borrowFloats(logits);
+  const logSums = Array.from({ length: count }, (_, row) => logSumExp(values.subarray(row * vocabSize, (row + 1) * vocabSize)));
+  return tokens.map(({ row, id }) => (values[row * vocabSize + id] ?? Number.NaN) - (logSums[row] ?? Number.NaN));
 }
 
 function logSumExp(logits: Float32Array): number {
@@ -44,4 +54,16 @@ function logSumExp(logits: Float32Array): number {
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - largest);
   return largest + Math.log(sum);
+}
+
+/** Only the numbers that are asked for leave the device: a row has as many as the vocabulary has words. */
+async function logProbsOnDevice(logits: tf.Tensor, tokens: readonly TokenAt[]): Promise<number[]> {
+  const [count = 0, vocabSize = 0] = logits.shape;
+  const joined = tf.tidy(() => {
+    const asked = tf.gather(tf.reshape(logits, [-1]), tf.tensor1d(tokens.map(({ row, id }) => row * vocabSize + id), "int32"));
+    return tf.concat([tf.logSumExp(logits, 1), asked], 0);
+  });
+  const numbers = await readFloats(joined);
+  joined.dispose();
+  return tokens.map(({ row }, i) => (numbers[count + i] ?? Number.NaN) - (numbers[row] ?? Number.NaN));
 }

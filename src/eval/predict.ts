@@ -46,14 +46,13 @@ export async function* predictSamples(predictor: Predictor, { task, samples, met
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   const responses = method === "score" ? scoreAnswers(predictor, task, encoded) : generateAnswers(predictor, task, encoded);
   let milliseconds = 0;
-  for (;;) {
-    const started = performance.now();
-    const { value: some } = responses.next();
-    if (some === undefined) return;
+  let started = performance.now();
+  for await (const some of responses) {
     milliseconds += performance.now() - started;
     yield some.map((response) => toPrediction(task, byId.get(response.sampleId), { ...response, seconds: milliseconds / 1000 / some.length }));
     if (some.length > 0) milliseconds = 0;
     await new Promise((resolve) => setImmediate(resolve)); // signals and progress get their turn
+    started = performance.now();
   }
 }
 
@@ -81,10 +80,10 @@ function toPrediction(task: Task, sample: Sample | undefined, { text, scores, se
 }
 
 /** The likeliest of the task's answers, row by row. */
-function* scoreAnswers(predictor: Predictor, { answers = [] }: Task, samples: readonly EncodedSample[]): Generator<readonly Response[], undefined> {
+async function* scoreAnswers(predictor: Predictor, { answers = [] }: Task, samples: readonly EncodedSample[]): AsyncGenerator<readonly Response[], void> {
   const answerIds = answers.map((answer) => encodeAnswer(answer, predictor.encoding));
   for (const { row, prompts } of promptRows(samples, answerIds, predictor.rowTokens)) {
-    const logProbs = answerLogProbs(predictor.params, predictor.config, { ...withMedia(predictor, row), answers: prompts.flatMap((prompt) => prompt.answers) });
+    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...withMedia(predictor, row), answers: prompts.flatMap((prompt) => prompt.answers) });
     yield prompts.map(({ sampleId }, i) => {
       const own = logProbs.slice(i * answers.length, (i + 1) * answers.length);
       const best = own.indexOf(Math.max(...own));
@@ -94,12 +93,12 @@ function* scoreAnswers(predictor: Predictor, { answers = [] }: Task, samples: re
 }
 
 /** Greedy text; the prompts of all rows are answered together. */
-function* generateAnswers(predictor: Predictor, { maxNewTokens }: Task, samples: readonly EncodedSample[]): Generator<readonly Response[], undefined> {
+async function* generateAnswers(predictor: Predictor, { maxNewTokens }: Task, samples: readonly EncodedSample[]): AsyncGenerator<readonly Response[], void> {
   const { params, config, encoding: { tokenizer, template } } = predictor;
   const rows = promptRows(samples, [], predictor.rowTokens);
   const sampleIds = rows.flatMap(({ prompts }) => prompts.map(({ sampleId }) => sampleId));
   const input = { rows: unreadRows(predictor, rows), maxNewTokens, stopIds: new Set([tokenizer.idOf(template.endToken)]) };
-  for (const answers of generateGreedy(params, config, input)) yield answers.map(({ prompt, ids }) => ({ sampleId: sampleIds[prompt] ?? "", text: tokenizer.decode(ids) }));
+  for await (const answers of generateGreedy(params, config, input)) yield answers.map(({ prompt, ids }) => ({ sampleId: sampleIds[prompt] ?? "", text: tokenizer.decode(ids) }));
 }
 
 function* unreadRows(predictor: Predictor, rows: readonly PromptRow[]): Generator<UnreadRow, void> {

@@ -7,8 +7,8 @@ import { invariant } from "../core/errors.ts";
 import type { ModelConfig } from "./config.ts";
 import { decodeWithCache } from "./decoder.ts";
 import { embedBatch, PARTS } from "./emoverse.ts";
-import { type CacheSize, KvCache, type States } from "./kv-cache.ts";
-import { likeliestTokens } from "./likeliest.ts";
+import { type CacheSize, disposeStates, KvCache, type States } from "./kv-cache.ts";
+import { likeliestTokens, readTokens } from "./likeliest.ts";
 import type { Params } from "./params.ts";
 
 /** A prompt that was read, with the first token of its answer. */
@@ -53,7 +53,7 @@ export class AnswerBatch {
     this.#hasEnded = hasEnded;
   }
 
-  /** Takes a prompt whose answer goes on behind its first token. */
+  /** Takes a prompt, states included, whose answer goes on behind its first token. */
   add(prompt: ReadPrompt): void {
     this.#waiting.push(prompt);
   }
@@ -68,15 +68,21 @@ export class AnswerBatch {
     return this.#isIdle() && this.#waiting.length === 0;
   }
 
-  /** One more token for every answer that has a slot; returns those that end with it. Not for an empty batch. */
-  step(params: Params, config: ModelConfig): Answer[] {
+  /** One more token for every answer that has a slot; returns those that end with it. Not for an empty batch, nor before the step before has ended. */
+  async step(params: Params, config: ModelConfig): Promise<Answer[]> {
     const cache = this.#isIdle() ? this.#renewCache() : this.#cache;
     invariant(cache !== undefined, () => "answers without a cache");
     this.#admit(cache);
-    addTokens(params, config, { cache, slots: this.#slots });
+    await addTokens(params, config, { cache, slots: this.#slots });
     const ended = this.#slots.flatMap((growing) => (growing !== undefined && this.#hasEnded(growing.answer) ? [growing.answer] : []));
     this.#slots = this.#slots.map((growing) => (growing !== undefined && this.#hasEnded(growing.answer) ? undefined : growing));
     return ended;
+  }
+
+  /** Frees the cache and what waits. */
+  dispose(): void {
+    this.#cache?.dispose();
+    for (const { states } of this.#waiting) disposeStates(states);
   }
 
   #isIdle(): boolean {
@@ -89,7 +95,10 @@ export class AnswerBatch {
     const [first] = next;
     invariant(first !== undefined, () => "a step of an empty batch");
     const size = cacheSize(next.map(({ states }) => states.length + this.#room));
-    if (this.#cache === undefined || this.#cache.capacity < size.capacity || this.#cache.slots < size.slots) this.#cache = new KvCache(first.states, size);
+    if (this.#cache === undefined || this.#cache.capacity < size.capacity || this.#cache.slots < size.slots) {
+      this.#cache?.dispose();
+      this.#cache = new KvCache(first.states, size);
+    }
     this.#slots = Array.from({ length: this.#cache.slots }, () => undefined);
     return this.#cache;
   }
@@ -101,6 +110,7 @@ export class AnswerBatch {
       if (next === undefined || next.states.length + this.#room > cache.capacity) return;
       if (growing !== undefined) continue;
       cache.fill(slot, next.states);
+      disposeStates(next.states);
       this.#slots[slot] = { answer: next.answer, position: next.position };
       this.#waiting.shift();
     }
@@ -115,9 +125,9 @@ function cacheSize(lengths: readonly number[]): CacheSize {
   return { slots, capacity };
 }
 
-function addTokens(params: Params, config: ModelConfig, { cache, slots }: { readonly cache: KvCache; readonly slots: readonly (Growing | undefined)[] }): void {
+async function addTokens(params: Params, config: ModelConfig, { cache, slots }: { readonly cache: KvCache; readonly slots: readonly (Growing | undefined)[] }): Promise<void> {
   const taken = [...slots.keys()].filter((slot) => slots[slot] !== undefined);
-  const tokens = tf.tidy(() => {
+  const ids = tf.tidy(() => {
     const inputIds = Int32Array.from(slots, (growing) => growing?.answer.ids.at(-1) ?? 0);
     const { hidden_BSD, fresh } = decodeWithCache(params.scope(PARTS.decoder), config.llm_config, {
       embeds_BSD: embedBatch(params, config, { batchSize: slots.length, length: 1, inputIds, featureIndex: new Int32Array(slots.length).fill(-1) }, {}),
@@ -128,6 +138,7 @@ function addTokens(params: Params, config: ModelConfig, { cache, slots }: { read
     cache.append(taken, fresh);
     return likeliestTokens(params, config, hidden_BSD, taken);
   });
+  const tokens = await readTokens(ids);
   for (const [i, slot] of taken.entries()) {
     const growing = slots[slot];
     if (growing === undefined) continue;

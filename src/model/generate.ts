@@ -3,15 +3,15 @@
  * room for their answers; the answers of all rows grow together.
  * Shapes: S positions of a row.
  */
-import { tidied } from "../backend/tidied.ts";
+import { tidy } from "@tensorflow/tfjs-core";
 import type { Batch } from "../curriculum/batch.ts";
 import { type Answer, AnswerBatch, type ReadPrompt } from "./answer-batch.ts";
-import { treeMask } from "./attention-tiles.ts";
+import { batchMask } from "./batch-mask.ts";
 import type { ModelConfig } from "./config.ts";
 import { decodeWithCache } from "./decoder.ts";
 import { embedBatch, type Features, PARTS } from "./emoverse.ts";
-import { statesAt } from "./kv-cache.ts";
-import { likeliestTokens } from "./likeliest.ts";
+import { disposeStates, type States, statesAt } from "./kv-cache.ts";
+import { likeliestTokens, readTokens } from "./likeliest.ts";
 import type { Params } from "./params.ts";
 
 /** Prompts in one packed row. */
@@ -31,35 +31,42 @@ export interface GenerateInput {
 }
 
 /** Yields after every row and every token the answers that ended, without their stop token. What grows beside an answer does not change it. */
-export function* generateGreedy(params: Params, config: ModelConfig, { rows, maxNewTokens, stopIds }: GenerateInput): Generator<readonly Answer[], void> {
+export async function* generateGreedy(params: Params, config: ModelConfig, { rows, maxNewTokens, stopIds }: GenerateInput): AsyncGenerator<readonly Answer[], void> {
   const isStopped = ({ ids }: Answer): boolean => stopIds.has(ids.at(-1) ?? -1);
   const hasEnded = (answer: Answer): boolean => answer.ids.length === maxNewTokens || isStopped(answer);
   const withoutStop = (answer: Answer): Answer => (isStopped(answer) ? { ...answer, ids: answer.ids.slice(0, -1) } : answer);
   const batch = new AnswerBatch({ room: maxNewTokens - 1, hasEnded });
   let prompts = 0;
-  for (const row of rows) {
-    const read = readRow(params, config, row, prompts);
-    prompts += read.length;
-    for (const prompt of read) if (!hasEnded(prompt.answer)) batch.add(prompt);
-    yield read.map(({ answer }) => answer).filter(hasEnded).map(withoutStop);
-    while (!batch.hasRoom()) yield batch.step(params, config).map(withoutStop);
+  try {
+    for (const row of rows) {
+      const read = await readRow(params, config, row, prompts);
+      prompts += read.length;
+      for (const prompt of read) {
+        if (hasEnded(prompt.answer)) disposeStates(prompt.states);
+        else batch.add(prompt);
+      }
+      yield read.map(({ answer }) => answer).filter(hasEnded).map(withoutStop);
+      while (!batch.hasRoom()) yield (await batch.step(params, config)).map(withoutStop);
+    }
+    while (!batch.isEmpty()) yield (await batch.step(params, config)).map(withoutStop);
+  } finally {
+    batch.dispose();
   }
-  while (!batch.isEmpty()) yield batch.step(params, config).map(withoutStop);
 }
 
 /** The prompts of a row, which are counted from `first` on. */
-function readRow(params: Params, config: ModelConfig, row: UnreadRow, first: number): ReadPrompt[] {
-  return tidied(() => {
-    const { inputIds, positionIds, features, ends } = row;
+async function readRow(params: Params, config: ModelConfig, row: UnreadRow, first: number): Promise<ReadPrompt[]> {
+  const { inputIds, positionIds, features, ends } = row;
+  const states: States[] = [];
+  const ids = tidy(() => {
     const batch = { ...row, batchSize: 1, length: inputIds.length };
-    const { hidden_BSD, fresh } = decodeWithCache(params.scope(PARTS.decoder), config.llm_config, { embeds_BSD: embedBatch(params, config, batch, features()), positionIds, ...treeMask(batch) });
-    const tokens = likeliestTokens(params, config, hidden_BSD, ends);
-    return ends.map((end, i) => ({
-      states: statesAt(fresh, visiblePositions(row, end)),
-      position: (positionIds[end] ?? 0) + 1,
-      answer: { prompt: first + i, ids: [tokens[i] ?? 0] },
-    }));
+    const { hidden_BSD, fresh } = decodeWithCache(params.scope(PARTS.decoder), config.llm_config, { embeds_BSD: embedBatch(params, config, batch, features()), positionIds, ...batchMask(batch) });
+    const likeliest = likeliestTokens(params, config, hidden_BSD, ends);
+    for (const end of ends) states.push(statesAt(fresh, visiblePositions(row, end)));
+    return likeliest;
   });
+  const tokens = await readTokens(ids);
+  return states.map((own, i) => ({ states: own, position: (positionIds[ends[i] ?? 0] ?? 0) + 1, answer: { prompt: first + i, ids: [tokens[i] ?? 0] } }));
 }
 
 /** What a position of the row sees, itself included, in order. */

@@ -4,9 +4,9 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { borrowFloats } from "../backend/host-memory.ts";
 import { invariant } from "../core/errors.ts";
 import { MASKED } from "../curriculum/tree-mask.ts";
+import { copyRows, type RowMap } from "./copy-rows.ts";
 import type { LayerCache } from "./decoder.ts";
 
 /** What the decoder remembers of some positions. */
@@ -14,32 +14,25 @@ export interface States {
   readonly length: number;
   readonly heads: number;
   readonly headDim: number;
-  /** [K, length, H] each. */
-  readonly layers: readonly LayerStates[];
+  /** [K * length, H] each. */
+  readonly layers: readonly LayerCache[];
 }
 
-interface LayerStates {
-  readonly key: Float32Array;
-  readonly value: Float32Array;
-}
-
-/** A copy of the given positions of a row whose layers are [1, K, S, H]. */
+/** A copy of the given positions of a row whose layers are [1, K, S, H]; outlives any tf.tidy, `disposeStates` frees it. */
 export function statesAt(row: readonly LayerCache[], positions: readonly number[]): States {
   const [, heads = 0, rowLength = 0, headDim = 0] = row[0]?.key.shape ?? [];
-  const pick = (tensor: Tensor): Float32Array => {
-    const numbers = borrowFloats(tensor);
-    const picked = new Float32Array(heads * positions.length * headDim);
-    let to = 0;
-    for (let head = 0; head < heads; head++) {
-      for (const position of positions) {
-        const from = (head * rowLength + position) * headDim;
-        picked.set(numbers.subarray(from, from + headDim), to);
-        to += headDim;
-      }
-    }
-    return picked;
-  };
-  return { length: positions.length, heads, headDim, layers: row.map(({ key, value }) => ({ key: pick(key), value: pick(value) })) };
+  const index = Int32Array.from({ length: heads * positions.length }, (_, i) => Math.floor(i / positions.length) * rowLength + (positions[i % positions.length] ?? 0));
+  const layers: LayerCache[] = [];
+  tf.tidy(() => {
+    const chosen = tf.tensor1d(index, "int32");
+    const pick = (tensor: Tensor): Tensor => tf.keep(tf.gather(tf.reshape(tensor, [-1, headDim]), chosen));
+    for (const { key, value } of row) layers.push({ key: pick(key), value: pick(value) });
+  });
+  return { length: positions.length, heads, headDim, layers };
+}
+
+export function disposeStates({ layers }: States): void {
+  tf.dispose(tensorsOf(layers));
 }
 
 export interface CacheSize {
@@ -52,21 +45,19 @@ export class KvCache {
   readonly slots: number;
   readonly capacity: number;
   readonly #heads: number;
-  readonly #headDim: number;
   /** [slots, K, capacity, H] each. Zero at first, never arbitrary: what is masked still counts, times zero. */
-  readonly #layers: readonly LayerStates[];
+  #layers: readonly LayerCache[];
   /** [slots, 1, capacity + 1] */
   readonly #bias: Float32Array;
   readonly #lengths: number[];
 
-  /** An empty cache for states like `like`. */
+  /** An empty cache for states like `like`; outlives any tf.tidy. */
   constructor({ heads, headDim, layers }: Omit<States, "length">, { slots, capacity }: CacheSize) {
-    const size = slots * heads * capacity * headDim;
+    const zeros = (): Tensor => tf.keep(tf.fill([slots, heads, capacity, headDim], 0, "float32"));
     this.slots = slots;
     this.capacity = capacity;
     this.#heads = heads;
-    this.#headDim = headDim;
-    this.#layers = layers.map(() => ({ key: new Float32Array(size), value: new Float32Array(size) }));
+    this.#layers = layers.map(() => ({ key: zeros(), value: zeros() }));
     this.#bias = new Float32Array(slots * (capacity + 1)).fill(MASKED);
     this.#lengths = new Array<number>(slots).fill(0);
     for (let slot = 0; slot < slots; slot++) this.#clear(slot);
@@ -75,28 +66,26 @@ export class KvCache {
   /** Begins a slot anew with what is known of a prompt. */
   fill(slot: number, { layers, length }: States): void {
     this.#clear(slot);
-    this.#write(slot, { layers, length });
+    this.#write([slot], { layers, length, first: () => 0 });
   }
 
   /** Adds a position to each of `slots`: its own in layers [all slots, K, 1, H]. */
   append(slots: readonly number[], fresh: readonly LayerCache[]): void {
-    const width = this.#heads * this.#headDim;
-    const layers = fresh.map(({ key, value }) => ({ key: borrowFloats(key), value: borrowFloats(value) }));
-    for (const slot of slots) {
-      const own = (numbers: Float32Array): Float32Array => numbers.subarray(slot * width, (slot + 1) * width);
-      this.#write(slot, { length: 1, layers: layers.map(({ key, value }) => ({ key: own(key), value: own(value) })) });
-    }
+    this.#write(slots, { layers: fresh, length: 1, first: (slot) => slot * this.#heads });
   }
 
-  /** Per layer [slots, K, capacity, H]; new handles over the same numbers, the caller's. */
-  tensors(): LayerCache[] {
-    const shape: [number, number, number, number] = [this.slots, this.#heads, this.capacity, this.#headDim];
-    return this.#layers.map(({ key, value }) => ({ key: tf.tensor4d(key, shape), value: tf.tensor4d(value, shape) }));
+  /** Per layer [slots, K, capacity, H]; borrowed until the next `fill` or `append`. */
+  tensors(): readonly LayerCache[] {
+    return this.#layers;
   }
 
-  /** [slots, 1, capacity + 1]: a new token sees its slot's positions so far and itself. A new handle, the caller's. */
+  /** [slots, 1, capacity + 1]: a new token sees its slot's positions so far and itself. A new handle, the caller's, to be used before the next `fill` or `append`. */
   bias(): Tensor {
     return tf.tensor3d(this.#bias, [this.slots, 1, this.capacity + 1]);
+  }
+
+  dispose(): void {
+    tf.dispose(tensorsOf(this.#layers));
   }
 
   #clear(slot: number): void {
@@ -106,24 +95,50 @@ export class KvCache {
     this.#lengths[slot] = 0;
   }
 
-  #write(slot: number, { layers, length }: Pick<States, "layers" | "length">): void {
-    const before = this.#lengths[slot];
+  /** `first`: the row of the sources where a slot's heads begin, each with `length` rows. */
+  #write(slots: readonly number[], { layers, length, first }: Pick<States, "layers" | "length"> & { readonly first: (slot: number) => number }): void {
     invariant(layers.length === this.#layers.length, () => `states of ${layers.length} layers for a cache of ${this.#layers.length}`);
-    invariant(before !== undefined && before + length <= this.capacity, () => `${length} more positions for slot ${slot}, which holds ${before ?? "none"} of ${this.capacity}`);
-    const run = length * this.#headDim;
-    const copy = (source: Float32Array, target: Float32Array): void => {
-      for (let head = 0; head < this.#heads; head++) {
-        target.set(source.subarray(head * run, (head + 1) * run), ((slot * this.#heads + head) * this.capacity + before) * this.#headDim);
-      }
-    };
-    this.#layers.forEach((own, layer) => {
-      const added = layers[layer];
-      if (added === undefined) return;
-      copy(added.key, own.key);
-      copy(added.value, own.value);
-    });
-    const first = slot * (this.capacity + 1) + before;
-    this.#bias.fill(0, first, first + length);
-    this.#lengths[slot] = before + length;
+    for (const slot of slots) {
+      const before = this.#lengths[slot];
+      invariant(before !== undefined && before + length <= this.capacity, () => `${length} more positions for slot ${slot}, which holds ${before ?? "none"} of ${this.capacity}`);
+    }
+    const sources = tensorsOf(layers);
+    const targets = copyRows(tensorsOf(this.#layers).map((target, i) => ({ source: sources[i] ?? target, target })), this.#rowMap(slots, length, first));
+    this.#layers = layersOf(targets);
+    for (const slot of slots) {
+      const before = this.#lengths[slot] ?? 0;
+      const position = slot * (this.capacity + 1) + before;
+      this.#bias.fill(0, position, position + length);
+      this.#lengths[slot] = before + length;
+    }
   }
+
+  #rowMap(slots: readonly number[], length: number, first: (slot: number) => number): RowMap {
+    const heads = this.#heads;
+    const from = new Int32Array(slots.length * heads * length);
+    const to = new Int32Array(from.length);
+    let row = 0;
+    for (const slot of slots) {
+      for (let head = 0; head < heads; head++) {
+        const start = (slot * heads + head) * this.capacity + (this.#lengths[slot] ?? 0);
+        for (let i = 0; i < length; i++, row++) {
+          from[row] = first(slot) + head * length + i;
+          to[row] = start + i;
+        }
+      }
+    }
+    return { from, to };
+  }
+}
+
+/** Key and value of every layer, one behind the other. */
+function tensorsOf(layers: readonly LayerCache[]): Tensor[] {
+  return layers.flatMap(({ key, value }) => [key, value]);
+}
+
+function layersOf(tensors: readonly Tensor[]): LayerCache[] {
+  return tensors.flatMap((key, i) => {
+    const value = tensors[i + 1];
+    return i % 2 === 1 || value === undefined ? [] : [{ key, value }];
+  });
 }

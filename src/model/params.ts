@@ -2,7 +2,7 @@
  * @file ParamStore: the model's weights under the checkpoint's own names, in checkpoint orientation ([out, in]).
  * Model functions see a `Params` view of it, so that a block does not know which layer it is.
  */
-import { keep, tensor as newTensor, type Tensor } from "@tensorflow/tfjs-core";
+import { backend, keep, mul, tensor as newTensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { Kept } from "../backend/blocks.ts";
 import { borrowFloats, hostFloats } from "../backend/host-memory.ts";
 import { nearestNames } from "../core/suggest.ts";
@@ -87,7 +87,7 @@ export class ParamStore implements Params {
     this.#own.delete(name);
   }
 
-  /** Changes a float32 parameter's numbers: in place where that touches nobody else's memory, else in a new tensor. */
+  /** Changes a float32 parameter's numbers in this process's memory: in place where that touches nobody else's, else in a new tensor. */
   update(name: string, change: (values: Float32Array) => void): void {
     const current = this.get(name);
     const own = this.#own.has(name) ? hostFloats(current) : undefined;
@@ -96,6 +96,13 @@ export class ParamStore implements Params {
     if (own !== undefined) return;
     this.set(name, keep(newTensor(values, current.shape, "float32")));
     this.#own.add(name);
+  }
+
+  /** A parameter on a device, for a kernel that changes it in place: no other tensor shares its memory. */
+  unshared(name: string): Tensor {
+    const current = this.get(name);
+    if (backend().refCount(current.dataId) > 1) this.set(name, keep(tidy(() => mul(current, 1))));
+    return this.get(name);
   }
 
   delete(name: string): void {

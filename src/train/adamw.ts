@@ -3,21 +3,23 @@
  * its own step count, so that a stage may train other parameters than the one before.
  * @see Loshchilov & Hutter 2019, algorithm 2.
  */
-import type { Tensor } from "@tensorflow/tfjs-core";
+import { dispose, fill, keep, tensor, tensor1d, type Tensor } from "@tensorflow/tfjs-core";
 import { type AdamWArrays, type AdamWKernel, adamwKernel, type AdamWScalars } from "../backend/adamw-kernel.ts";
-import { borrowFloats } from "../backend/host-memory.ts";
+import { borrowFloats, hasHostMemory, readFloats } from "../backend/host-memory.ts";
+import { hasOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
 import { invariant } from "../core/errors.ts";
 import type { ParamStore } from "../model/params.ts";
 
+/** One-dimensional tensors outside any tf.tidy; their numbers change in place where the backend can do that. */
 export interface Moments {
   /** Updates that this parameter has had. */
   readonly step: number;
-  /** Running means of the gradient and of its square; updated in place. */
-  readonly first: Float32Array;
-  readonly second: Float32Array;
+  /** Running means of the gradient and of its square. */
+  readonly first: Tensor;
+  readonly second: Tensor;
 }
 
-/** Optimizer state: owned by the training loop, changed by `adamwUpdate`. */
+/** Optimizer state: owned by the training loop, changed by `adamwUpdate`, freed by `disposeMoments`. */
 export type AdamWState = Map<string, Moments>;
 
 export interface AdamWOptions {
@@ -39,12 +41,15 @@ export interface AdamWUpdate {
   readonly options: AdamWOptions;
 }
 
-/** One update of every parameter that has a gradient. */
-export function adamwUpdate(store: ParamStore, state: AdamWState, { gradients, gradientScale, learningRate, decays, options }: AdamWUpdate): void {
+/**
+ * One update of every parameter that has a gradient: where the numbers are, if the backend has a kernel for that or keeps
+ * them in this process's memory. Any other backend's numbers come here and go back.
+ */
+export async function adamwUpdate(store: ParamStore, state: AdamWState, { gradients, gradientScale, learningRate, decays, options }: AdamWUpdate): Promise<void> {
   for (const [name, gradient] of gradients) {
     const parameter = store.get(name);
     invariant(gradient.size === parameter.size, () => `gradient of "${name}" has ${gradient.size} elements, the parameter ${parameter.size}`);
-    const before = state.get(name) ?? { step: 0, first: new Float32Array(parameter.size), second: new Float32Array(parameter.size) };
+    const before = state.get(name) ?? { step: 0, first: zeroMoment(parameter.size), second: zeroMoment(parameter.size) };
     const moments = { ...before, step: before.step + 1 };
     state.set(name, moments);
     const scalars = {
@@ -54,8 +59,51 @@ export function adamwUpdate(store: ParamStore, state: AdamWState, { gradients, g
       gradientScale,
       step: moments.step,
     };
-    store.update(name, (values) => stepFor(values.length)({ parameter: values, gradient: borrowFloats(gradient), first: moments.first, second: moments.second }, scalars));
+    const update = { name, gradient, moments, scalars };
+    if (hasHostMemory()) updateInMemory(store, update);
+    else if (hasOwnKernel("AdamW", parameter)) updateOnDevice(store, update);
+    else state.set(name, await updateByReading(store, update));
   }
+}
+
+/** Frees the state's tensors and forgets them. */
+export function disposeMoments(state: AdamWState): void {
+  dispose([...state.values()].flatMap(({ first, second }) => [first, second]));
+  state.clear();
+}
+
+/** Numbers of a moment in a tensor that outlives any tf.tidy around. */
+export function moment(values: Float32Array): Tensor {
+  return keep(tensor1d(values, "float32"));
+}
+
+function zeroMoment(size: number): Tensor {
+  return keep(fill([size], 0, "float32"));
+}
+
+interface ParameterUpdate {
+  readonly name: string;
+  readonly gradient: Tensor;
+  readonly moments: Moments;
+  readonly scalars: AdamWScalars;
+}
+
+function updateInMemory(store: ParamStore, { name, gradient, moments: { first, second }, scalars }: ParameterUpdate): void {
+  store.update(name, (parameter) => stepFor(parameter.length)({ parameter, gradient: borrowFloats(gradient), first: borrowFloats(first), second: borrowFloats(second) }, scalars));
+}
+
+function updateOnDevice(store: ParamStore, { name, gradient, moments: { first, second }, scalars }: ParameterUpdate): void {
+  runOwnKernel("AdamW", { parameter: store.unshared(name), gradient, first, second }, { ...scalars });
+}
+
+async function updateByReading(store: ParamStore, { name, gradient, moments, scalars }: ParameterUpdate): Promise<Moments> {
+  const parameter = store.get(name);
+  const read = async (numbers: Tensor): Promise<Float32Array> => (await readFloats(numbers)).slice();
+  const arrays = { parameter: await read(parameter), gradient: await read(gradient), first: await read(moments.first), second: await read(moments.second) };
+  adamwStep(arrays, scalars);
+  store.set(name, keep(tensor(arrays.parameter, parameter.shape, "float32")));
+  dispose([moments.first, moments.second]);
+  return { step: moments.step, first: moment(arrays.first), second: moment(arrays.second) };
 }
 
 /** Below this length a call into the backend costs more than the loop. */

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { registerGradients } from "../backend/gradients.ts";
+import { readFloats } from "../backend/host-memory.ts";
 import { invariant } from "../core/errors.ts";
 import type { Batch } from "../curriculum/batch.ts";
 import { batchStates, type BatchWithMedia } from "../model/batch-states.ts";
@@ -11,9 +12,9 @@ import { logitsAt } from "../model/emoverse.ts";
 import type { ParamStore } from "../model/params.ts";
 
 export interface LossAndGradients {
-  /** Loss of every supervised position, in the order of `supervisedPositions(batch)`. */
-  readonly losses: Float32Array;
-  /** Of the sum of the losses; by parameter name, owned by the caller. */
+  /** Loss of every supervised position, in the order of `supervisedPositions(batch)`; the caller's. */
+  readonly losses: Tensor;
+  /** Of the sum of the losses; by parameter name, the caller's. */
   readonly gradients: ReadonlyMap<string, Tensor>;
 }
 
@@ -40,15 +41,18 @@ export function lossAndGradients(params: ParamStore, config: ModelConfig, input:
     return grads;
   });
   invariant(losses !== undefined && gradients.length === trained.length, () => "a step without losses");
-  const values = losses.dataSync<"float32">();
-  losses.dispose();
   const entries = trained.map((name, i) => [name, gradients[i] ?? tf.zerosLike(params.get(name))] as const);
-  return { losses: values, gradients: new Map(entries) };
+  return { losses, gradients: new Map(entries) };
 }
 
 /** Losses without gradients. */
-export function lossOnly(params: ParamStore, config: ModelConfig, input: BatchWithMedia): Float32Array {
-  return tf.tidy(() => batchLoss(params, config, input).losses.dataSync<"float32">().slice());
+export async function lossOnly(params: ParamStore, config: ModelConfig, input: BatchWithMedia): Promise<Float32Array> {
+  const losses = tf.tidy(() => batchLoss(params, config, input).losses);
+  try {
+    return (await readFloats(losses)).slice();
+  } finally {
+    losses.dispose();
+  }
 }
 
 function batchLoss(params: ParamStore, config: ModelConfig, input: BatchWithMedia): { sum: tf.Scalar; losses: Tensor } {

@@ -11,10 +11,11 @@ import type { ModelConfig } from "../model/config.ts";
 import type { ParamStore } from "../model/params.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { adamwUpdate, type AdamWOptions, type AdamWState, decaysMatrices } from "./adamw.ts";
-import { clipGradients } from "./clip-gradients.ts";
+import { clippedNorm } from "./clip-gradients.ts";
 import type { RunEvent } from "./events.ts";
 import { lossAndGradients, supervisedPositions } from "./micro-batch.ts";
 import { learningRateFactor, type Schedule } from "./schedule.ts";
+import { readStepNumbers, type StepTensors } from "./step-numbers.ts";
 
 export interface StageRun {
   readonly stage: string;
@@ -43,7 +44,7 @@ export async function* trainStage(run: StageRun): AsyncGenerator<RunEvent> {
   let step = start.step;
   while (step < schedule.steps && !signal.aborted) {
     step += 1;
-    yield runStep(run, step);
+    yield await runStep(run, step);
     if (evaluate !== undefined && (step % evaluate.everySteps === 0 || step === schedule.steps)) yield* evaluate.run(step);
     if (step % saveEverySteps === 0 && step < schedule.steps) yield { kind: "checkpoint", stage, step, path: await run.save(step), reason: "interval" };
     await new Promise((resolve) => setImmediate(resolve)); // signals get their turn
@@ -52,57 +53,65 @@ export async function* trainStage(run: StageRun): AsyncGenerator<RunEvent> {
 }
 
 /** One optimizer step: gradients summed over its batches, divided by the supervised tokens of all of them. */
-function runStep(run: StageRun, step: number): RunEvent {
+async function runStep(run: StageRun, step: number): Promise<RunEvent> {
   const started = performance.now();
   const { schedule, learningRates, stage } = run;
   const batches = stepBatches(schedule, step, run.featureRows);
-  const { gradients, losses } = sumOverBatches(run, batches);
-  const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
-  const loss = total(losses.map(({ loss: own }) => own)) / supervisedTokens;
   const factor = learningRateFactor(run.learningRateSchedule, step, schedule.steps);
-  const gradientNorm = update(run, { gradients, supervisedTokens, factor, step, loss });
+  const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
+  const outcome = await update(run, { ...sumOverBatches(run, batches), batches, supervisedTokens, factor, step });
   return {
     kind: "step",
     stage,
     step,
     steps: schedule.steps,
-    loss,
-    taskLoss: meanByTask(losses),
+    loss: outcome.loss,
+    taskLoss: meanByTask(outcome.losses),
     supervisedTokens,
     tokens: batches.reduce((sum, batch) => sum + batch.usedTokens, 0),
     learningRate: factor * Math.max(...learningRates.values()),
-    gradientNorm,
+    gradientNorm: outcome.gradientNorm,
     milliseconds: performance.now() - started,
     tensorsAlive: memory().numTensors,
     megabytes: Math.round(process.memoryUsage().rss / 1e6),
   };
 }
 
-interface Update {
-  /** Used up. */
-  readonly gradients: ReadonlyMap<string, Tensor>;
+/** The tensors are used up. */
+interface Update extends StepTensors {
+  readonly batches: readonly Batch[];
   readonly supervisedTokens: number;
   /** Share of the peak learning rates. */
   readonly factor: number;
   readonly step: number;
-  readonly loss: number;
 }
 
-/** Clips and applies the gradients; returns their norm before clipping. Nothing has changed when it throws. */
-function update({ stage, params, learningRates, optimizer, start }: StageRun, { gradients, supervisedTokens, factor, step, loss }: Update): number {
+interface Outcome {
+  readonly losses: readonly PositionLoss[];
+  /** Mean over the supervised tokens. */
+  readonly loss: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+}
+
+/** Clips and applies the gradients. Nothing has changed when the loss or a gradient is not finite, which it throws. */
+async function update({ stage, params, learningRates, optimizer, start }: StageRun, { batches, losses, gradients, supervisedTokens, factor, step }: Update): Promise<Outcome> {
   try {
-    const clipped = clipGradients(gradients, { maxNorm: optimizer.clipNorm, scale: 1 / supervisedTokens });
+    const numbers = await readStepNumbers({ losses, gradients });
+    const positions = batches.flatMap((batch, i) => positionLosses(batch, numbers.losses[i]));
+    const loss = total(positions.map(({ loss: own }) => own)) / supervisedTokens;
+    const clipped = clippedNorm(numbers.squares, { maxNorm: optimizer.clipNorm, scale: 1 / supervisedTokens });
     if (clipped.kind === "non-finite" || !Number.isFinite(loss)) throw nonFinite({ stage, step, loss, names: clipped.kind === "non-finite" ? clipped.names : [] });
-    adamwUpdate(params, start.moments, {
+    await adamwUpdate(params, start.moments, {
       gradients,
       gradientScale: clipped.factor / supervisedTokens,
       learningRate: (name) => factor * (learningRates.get(name) ?? 0),
       decays: decaysMatrices,
       options: optimizer,
     });
-    return clipped.norm;
+    return { losses: positions, loss, gradientNorm: clipped.norm };
   } finally {
-    dispose([...gradients.values()]);
+    dispose([...losses, ...gradients.values()]);
   }
 }
 
@@ -111,15 +120,18 @@ interface PositionLoss {
   readonly loss: number;
 }
 
-function sumOverBatches({ params, config, media, learningRates }: StageRun, batches: readonly Batch[]): { gradients: Map<string, Tensor>; losses: PositionLoss[] } {
+function positionLosses(batch: Batch, losses: Float32Array = new Float32Array(0)): PositionLoss[] {
+  const positions = supervisedPositions(batch);
+  return Array.from(losses, (loss, i) => ({ task: taskAt(batch, positions[i] ?? 0), loss }));
+}
+
+function sumOverBatches({ params, config, media, learningRates }: StageRun, batches: readonly Batch[]): StepTensors {
   const gradients = new Map<string, Tensor>();
-  const losses: PositionLoss[] = [];
-  for (const batch of batches) {
+  const losses = batches.map((batch) => {
     const result = lossAndGradients(params, config, { batch, media: media(batch) }, [...learningRates.keys()]);
     for (const [name, gradient] of result.gradients) gradients.set(name, addTo(gradients.get(name), gradient));
-    const positions = supervisedPositions(batch);
-    result.losses.forEach((loss, i) => losses.push({ task: taskAt(batch, positions[i] ?? 0), loss }));
-  }
+    return result.losses;
+  });
   return { gradients, losses };
 }
 

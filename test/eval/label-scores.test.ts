@@ -24,13 +24,13 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
   });
   afterEach(() => params.dispose());
 
-  test("the answers of several prompts in one pass have the likelihoods that each has alone after its prompt", { timeout: TIMEOUT_MS }, () => {
+  test("the answers of several prompts in one pass have the likelihoods that each has alone after its prompt", { timeout: TIMEOUT_MS }, async () => {
     const rows = promptRows(PROMPTS, ANSWERS, 200);
     const [{ row, prompts }] = rows as [(typeof rows)[0]];
     const batch = toyBatch(row);
     const before = tf.memory().numTensors;
 
-    const together = answerLogProbs(params, toyConfig, { batch, media: toyMedia(batch), answers: prompts.flatMap(({ answers }) => answers) });
+    const together = await answerLogProbs(params, toyConfig, { batch, media: toyMedia(batch), answers: prompts.flatMap(({ answers }) => answers) });
     const alone = prompts.flatMap(({ sampleId }) => PROMPTS.filter(({ id }) => id === sampleId)).flatMap((prompt) => ANSWERS.map((answer) => logProb(prompt, answer)));
 
     expect(rows.length).toBe(1);
@@ -40,11 +40,11 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     alone.forEach((value, i) => expect(Math.abs(together[i]! - value) / Math.abs(value), `answer ${i}`).toBeLessThan(1e-5));
   });
 
-  test("a head of zeros gives each token 1/32", { timeout: TIMEOUT_MS }, () => {
+  test("a head of zeros gives each token 1/32", { timeout: TIMEOUT_MS }, async () => {
     params.set("language_model.lm_head.weight", tf.zeros([32, 16]));
     const [{ row, prompts }] = promptRows(PROMPTS.slice(2), ANSWERS, 60) as [ReturnType<typeof promptRows>[0]];
 
-    const scores = answerLogProbs(params, toyConfig, { batch: toyBatch(row), media: {}, answers: prompts[0]!.answers });
+    const scores = await answerLogProbs(params, toyConfig, { batch: toyBatch(row), media: {}, answers: prompts[0]!.answers });
 
     [3, 4, 2, 5, 1].forEach((tokens, i) => expect(scores[i]).toBeCloseTo(-3.465736 * tokens, 4));
   });

@@ -29,10 +29,10 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
   });
   afterEach(() => params.dispose());
 
-  test("every branch of a row writes what it writes alone by whole forward passes, token by token", { timeout: TIMEOUT_MS }, () => {
+  test("every branch of a row writes what it writes alone by whole forward passes, token by token", { timeout: TIMEOUT_MS }, async () => {
     const expected = PROMPTS.map((prompt) => byForwardPasses(prompt, MAX_NEW));
 
-    const answers = generate(PROMPTS);
+    const answers = await generate(PROMPTS);
 
     expect(answers).toEqual(expected);
     expect(answers.every(({ length }) => length === MAX_NEW)).toBe(true);
@@ -40,11 +40,11 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expect(new Set(answers.flat()).size).toBeGreaterThan(6);
   });
 
-  test("an answer ends before its first stop token; the others go on as if nothing had happened", { timeout: TIMEOUT_MS }, () => {
-    const whole = generate(PROMPTS);
+  test("an answer ends before its first stop token; the others go on as if nothing had happened", { timeout: TIMEOUT_MS }, async () => {
+    const whole = await generate(PROMPTS);
     const stops = stopTokens(whole);
 
-    const answers = generate(PROMPTS, { stopIds: new Set(stops) });
+    const answers = await generate(PROMPTS, { stopIds: new Set(stops) });
 
     expect(answers).toEqual(whole.map((answer) => untilStop(answer, stops)));
     expect(new Set(answers.map(({ length }) => length)).size).toBeGreaterThanOrEqual(4); // ends at different steps
@@ -52,34 +52,34 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expect(Math.max(...answers.map(({ length }) => length))).toBe(MAX_NEW);
   });
 
-  test("a shorter limit cuts the same answers, down to a single token", { timeout: TIMEOUT_MS }, () => {
-    const whole = generate(PROMPTS);
+  test("a shorter limit cuts the same answers, down to a single token", { timeout: TIMEOUT_MS }, async () => {
+    const whole = await generate(PROMPTS);
 
-    for (const maxNewTokens of [1, 2]) expect(generate(PROMPTS, { maxNewTokens })).toEqual(whole.map((answer) => answer.slice(0, maxNewTokens)));
+    for (const maxNewTokens of [1, 2]) expect(await generate(PROMPTS, { maxNewTokens })).toEqual(whole.map((answer) => answer.slice(0, maxNewTokens)));
   });
 
-  test("another branch, another tree, padding and the order in the row change no answer", { timeout: TIMEOUT_MS }, () => {
-    const whole = new Map(generate(PROMPTS).map((answer, i) => [PROMPTS[i]!.id, answer]));
+  test("another branch, another tree, padding and the order in the row change no answer", { timeout: TIMEOUT_MS }, async () => {
+    const whole = new Map((await generate(PROMPTS)).map((answer, i) => [PROMPTS[i]!.id, answer]));
     const few = [PROMPTS[8]!, PROMPTS[4]!, PROMPTS[2]!];
 
-    expect(generate(few, { rowTokens: 97 })).toEqual(few.map(({ id }) => whole.get(id)));
+    expect(await generate(few, { rowTokens: 97 })).toEqual(few.map(({ id }) => whole.get(id)));
   });
 
-  test("more prompts than grow at once, short and long in any order of rows, write what each writes alone", { timeout: TIMEOUT_MS }, () => {
+  test("more prompts than grow at once, short and long in any order of rows, write what each writes alone", { timeout: TIMEOUT_MS }, async () => {
     const rows = [[...PROMPTS.slice(0, 4), prompt("long", 125)], PROMPTS.slice(4), [prompt("longer", 253)], Array.from({ length: 26 }, (_, i) => prompt(`short ${i}`, 4 + (i % 7)))];
     const prompts = rows.flat();
 
-    const whole = generateInRows(rows);
+    const whole = await generateInRows(rows);
     const stopIds = new Set(stopTokens(whole)); // so that slots go to others at different steps
     const expected = new Map(prompts.map(({ id }, i) => [id, untilStop(whole[i]!, [...stopIds])]));
 
     expect(prompts.length).toBe(37);
     prompts.forEach((each, i) => expect(likeliestAlong(each, whole[i]!), each.id).toEqual(whole[i]));
     expect(new Set(whole.map(String)).size).toBeGreaterThan(25);
-    for (const order of [rows, rows.toReversed()]) expect(generateInRows(order, { stopIds })).toEqual(order.flat().map(({ id }) => expected.get(id)));
+    for (const order of [rows, rows.toReversed()]) expect(await generateInRows(order, { stopIds })).toEqual(order.flat().map(({ id }) => expected.get(id)));
   });
 
-  test("answers come as soon as they end, a row is read when there is room for it", { timeout: TIMEOUT_MS }, () => {
+  test("answers come as soon as they end, a row is read when there is room for it", { timeout: TIMEOUT_MS }, async () => {
     const happened: string[] = [];
     const groups = [0, 1, 2, 3].map((row) => Array.from({ length: 16 }, (_, i) => prompt(`${row}/${i}`, 5 + i)));
     function* rows(): Generator<UnreadRow> {
@@ -90,7 +90,7 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     }
 
     const ended: number[] = [];
-    for (const answers of generateGreedy(params, toyConfig, { rows: rows(), maxNewTokens: 3, stopIds: new Set() })) {
+    for await (const answers of generateGreedy(params, toyConfig, { rows: rows(), maxNewTokens: 3, stopIds: new Set() })) {
       ended.push(...answers.map(({ prompt: number }) => number));
       happened.push(`${answers.length}`);
     }
@@ -100,22 +100,22 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expect(ended).toEqual(Array.from({ length: 64 }, (_, i) => i));
   });
 
-  test("nothing is left behind, however often", { timeout: TIMEOUT_MS }, () => {
-    generate(PROMPTS.slice(0, 2));
+  test("nothing is left behind, however often", { timeout: TIMEOUT_MS }, async () => {
+    await generate(PROMPTS.slice(0, 2));
     const before = tf.memory();
 
-    for (let i = 0; i < 5; i++) generate(PROMPTS.slice(0, 2));
+    for (let i = 0; i < 5; i++) await generate(PROMPTS.slice(0, 2));
 
     expect(tf.memory().numTensors).toBe(before.numTensors);
     expect(tf.memory()).toEqual(before); // buffers, sessions and the pool as well
   });
 
-  test("a reader that leaves before the end leaves nothing behind", { timeout: TIMEOUT_MS }, () => {
+  test("a reader that leaves before the end leaves nothing behind", { timeout: TIMEOUT_MS }, async () => {
     const before = tf.memory().numTensors;
     const row = unreadRow(PROMPTS.slice(0, 2), 100);
 
     let steps = 0;
-    for (const answers of generateGreedy(params, toyConfig, { rows: [row], maxNewTokens: MAX_NEW, stopIds: new Set() })) {
+    for await (const answers of generateGreedy(params, toyConfig, { rows: [row], maxNewTokens: MAX_NEW, stopIds: new Set() })) {
       expect(answers).toEqual([]);
       steps += 1;
       if (steps === 2) break;
@@ -125,12 +125,12 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("no more forward passes than the longest answer needs", { timeout: TIMEOUT_MS }, () => {
-    const whole = generate(PROMPTS);
+  test("no more forward passes than the longest answer needs", { timeout: TIMEOUT_MS }, async () => {
+    const whole = await generate(PROMPTS);
     const which = whole.findIndex((answer) => answer.indexOf(answer[2]!) === 2);
     const reads: string[] = [];
 
-    generate([PROMPTS[which]!], { stopIds: new Set([whole[which]![2]!]), reader: watched(reads) });
+    await generate([PROMPTS[which]!], { stopIds: new Set([whole[which]![2]!]), reader: watched(reads) });
 
     expect(reads.filter((name) => name === "language_model.lm_head.weight").length).toBe(3);
   });
@@ -144,12 +144,12 @@ interface Options {
 }
 
 /** Answers to the prompts, all in one row, in their order. */
-function generate(prompts: readonly EncodedSample[], options: Options = {}): number[][] {
+function generate(prompts: readonly EncodedSample[], options: Options = {}): Promise<number[][]> {
   return generateInRows([prompts], options);
 }
 
 /** Answers to the prompts of several rows, row by row. */
-function generateInRows(rows: readonly (readonly EncodedSample[])[], { reader = params, maxNewTokens = MAX_NEW, stopIds = new Set(), rowTokens }: Options = {}): number[][] {
+function generateInRows(rows: readonly (readonly EncodedSample[])[], { reader = params, maxNewTokens = MAX_NEW, stopIds = new Set(), rowTokens }: Options = {}): Promise<number[][]> {
   const unread = rows.map((prompts) => unreadRow(prompts, rowTokens ?? prompts.reduce((sum, each) => sum + sampleLength(each), 0), reader));
   return answersByPrompt(generateGreedy(reader, toyConfig, { rows: unread, maxNewTokens, stopIds }));
 }

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, describe, expect, test } from "vitest";
+import { tidied } from "../../src/backend/tidied.ts";
 import { decodeWithCache } from "../../src/model/decoder.ts";
 import { embedBatch, hiddenStates, logitsAt, PARTS } from "../../src/model/emoverse.ts";
-import { KvCache, type States, statesAt } from "../../src/model/kv-cache.ts";
+import { disposeStates, KvCache, type States, statesAt } from "../../src/model/kv-cache.ts";
 import type { ParamStore } from "../../src/model/params.ts";
 import { MASKED } from "../../src/curriculum/tree-mask.ts";
 import { toyWeights } from "../train/toy-rows.ts";
@@ -32,8 +33,8 @@ describe("by hand", () => {
     const { length, heads: count, headDim, layers } = statesAt(row, [0, 2]);
 
     expect([length, count, headDim, layers.length]).toEqual([2, 2, 2, 1]);
-    expect([...layers[0]!.key]).toEqual([1, 2, 5, 6, 11, 12, 15, 16]);
-    expect([...layers[0]!.value]).toEqual([1.5, 2.5, 5.5, 6.5, 11.5, 12.5, 15.5, 16.5]);
+    expect([...layers[0]!.key.dataSync()]).toEqual([1, 2, 5, 6, 11, 12, 15, 16]);
+    expect([...layers[0]!.value.dataSync()]).toEqual([1.5, 2.5, 5.5, 6.5, 11.5, 12.5, 15.5, 16.5]);
   });
 
   test("every slot holds its prompt and, behind it, the tokens added to it; the rest is zero and masked", () => {
@@ -67,16 +68,18 @@ describe("by hand", () => {
     expect([...cache.tensors()[0]!.key.dataSync()].slice(0, 2)).toEqual([9, 9]);
   });
 
-  test("the handles are the caller's; the numbers survive them", () => {
-    const one = states(layer(heads([5, 5], [6, 6])));
-    const cache = new KvCache(one, { slots: 1, capacity: 1 });
-    cache.fill(0, one);
+  test("states outlive tf.tidy and the row they come from; cache and states are freed whole", () => {
     const before = tf.memory().numTensors;
+    const one = tidied(() => states(layer(heads([5, 5], [6, 6]))));
+    const cache = tidied(() => new KvCache(one, { slots: 1, capacity: 1 }));
+    cache.fill(0, one);
 
-    tf.dispose([...cache.tensors().flatMap(({ key, value }) => [key, value]), cache.bias()]);
-
-    expect(tf.memory().numTensors).toBe(before);
     expect([...cache.tensors()[0]!.key.dataSync()]).toEqual([5, 5, 6, 6]);
+    expect(tf.memory().numTensors).toBe(before + 4);
+
+    disposeStates(one);
+    cache.dispose();
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   test("more positions than there is room for, no such slot, or another number of layers, is an internal error", () => {

@@ -82,8 +82,8 @@ function step(kept: Kept, names: readonly string[] = params.names()): Map<string
   const batch = toyBatch(...packRows([...toyClipSamples("a", ["msa", "erc"]), ...toyClipSamples("text b", ["ecpe"])], { rowTokens: 80 }).rows);
   params.setTrainable(names, kept);
   const { losses, gradients } = lossAndGradients(params, toyConfig, { batch, media: toyMedia(batch) }, names);
-  const values = new Map([["losses", losses.slice()], ...[...gradients].map(([name, gradient]): [string, Float32Array] => [name, gradient.dataSync<"float32">().slice()])]);
-  tf.dispose([...gradients.values()]);
+  const values = new Map([["losses", losses.dataSync<"float32">().slice()], ...[...gradients].map(([name, gradient]): [string, Float32Array] => [name, gradient.dataSync<"float32">().slice()])]);
+  tf.dispose([losses, ...gradients.values()]);
   return values;
 }
 

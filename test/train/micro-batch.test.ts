@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readFloats } from "../../src/backend/host-memory.ts";
 import type { Batch } from "../../src/curriculum/batch.ts";
 import { sampleLength } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
@@ -23,11 +24,11 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
   });
   afterEach(() => params.dispose());
 
-  test("trees in a row, with frames and sound, have the losses and the gradients of their samples alone", { timeout: TIMEOUT_MS }, () => {
+  test("trees in a row, with frames and sound, have the losses and the gradients of their samples alone", { timeout: TIMEOUT_MS }, async () => {
     const samples = [...toyClipSamples("a", ["msa", "erc", "fer"]), ...toyClipSamples("text b", ["ecpe", "erc"]), ...toyClipSamples("sound c", ["eri"]), ...toyClipSamples("d", ["msa", "eri"], { answer: 5 })];
     const { rows } = packRows(samples, { rowTokens: 150 });
-    const packed = outcome(rows);
-    const separate = samples.map((sample) => outcome([alone(sample)]));
+    const packed = await outcome(rows);
+    const separate = await Promise.all(samples.map((sample) => outcome([alone(sample)])));
 
     expect(rows.map(({ segments }) => segments.filter(({ parent }) => parent === 0).length)).toEqual([4]); // four trees in one row
     expect(rows[0]?.usedTokens).toBeLessThan(rows[0]!.inputIds.length); // and padding behind them
@@ -36,11 +37,11 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expectSameGradients(packed, sum(separate));
   });
 
-  test("a batch of three rows equals its rows one at a time, though rows share a clip", { timeout: TIMEOUT_MS }, () => {
+  test("a batch of three rows equals its rows one at a time, though rows share a clip", { timeout: TIMEOUT_MS }, async () => {
     const samples = [...toyClipSamples("a", ["msa", "erc", "fer"], { answer: 6 }), ...toyClipSamples("c", ["eri"], { answer: 6 }), ...toyClipSamples("text b", ["ecpe"])];
     const { rows } = packRows(samples, { rowTokens: 44 });
-    const together = outcome(rows);
-    const oneByOne = rows.map((row) => outcome([row]));
+    const together = await outcome(rows);
+    const oneByOne = await Promise.all(rows.map((row) => outcome([row])));
 
     expect(rows.length).toBe(3);
     expect(rows.filter(({ slots }) => slots.some(({ clip }) => clip === "a")).length).toBe(2);
@@ -49,50 +50,50 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expectSameGradients(together, sum(oneByOne));
   });
 
-  test("padding behind a row changes nothing", { timeout: TIMEOUT_MS }, () => {
+  test("padding behind a row changes nothing", { timeout: TIMEOUT_MS }, async () => {
     const [sample] = toyClipSamples("a", ["eri"]);
 
-    const short = outcome([alone(sample!)]);
-    const padded = outcome(packRows([sample!], { rowTokens: sampleLength(sample!) + 9 }).rows);
+    const short = await outcome([alone(sample!)]);
+    const padded = await outcome(packRows([sample!], { rowTokens: sampleLength(sample!) + 9 }).rows);
 
     expectSame(padded.losses.get("a:eri")!, short.losses.get("a:eri")!, "losses");
     expectSameGradients(padded, short);
   });
 
-  test("losses without gradients are the same losses, and nothing is left behind", { timeout: TIMEOUT_MS }, () => {
+  test("losses without gradients are the same losses, and nothing is left behind", { timeout: TIMEOUT_MS }, async () => {
     const batch = toyBatch(...packRows(toyClipSamples("a", ["msa", "erc"]), { rowTokens: 48 }).rows);
     const microBatch = { batch, media: toyMedia(batch) };
-    lossOnly(params, toyConfig, microBatch); // compiles, where blocks are compiled
+    await lossOnly(params, toyConfig, microBatch); // compiles, where blocks are compiled
     const before = tf.memory().numTensors;
 
-    const losses = lossOnly(params, toyConfig, microBatch);
+    const losses = await lossOnly(params, toyConfig, microBatch);
     const whole = lossAndGradients(params, toyConfig, microBatch, params.names());
 
-    expect(losses).toEqual(whole.losses);
+    expect(losses).toEqual(await readFloats(whole.losses));
     expect(losses.length).toBe(6);
-    expect(tf.memory().numTensors).toBe(before + params.names().length); // one gradient each
-    tf.dispose([...whole.gradients.values()]);
+    expect(tf.memory().numTensors).toBe(before + params.names().length + 1); // one gradient each, and the losses
+    tf.dispose([whole.losses, ...whole.gradients.values()]);
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test("what a batch does not reach has the gradient zero; what is not asked for has none", { timeout: TIMEOUT_MS }, () => {
+  test("what a batch does not reach has the gradient zero; what is not asked for has none", { timeout: TIMEOUT_MS }, async () => {
     const batch = toyBatch(...packRows(toyClipSamples("text a", ["msa"]), { rowTokens: 20 }).rows);
     const names = ["vision_model.embeddings.class_embedding", "language_model.model.norm.weight"];
     params.setTrainable(names);
 
-    const { gradients } = lossAndGradients(params, toyConfig, { batch, media: toyMedia(batch) }, names);
+    const { losses, gradients } = lossAndGradients(params, toyConfig, { batch, media: toyMedia(batch) }, names);
 
     expect([...gradients.keys()]).toEqual(names);
     expect(gradients.get(names[0]!)!.dataSync().every((value) => value === 0)).toBe(true);
     expect(gradients.get(names[1]!)!.dataSync().every((value) => value !== 0)).toBe(true);
-    tf.dispose([...gradients.values()]);
+    tf.dispose([losses, ...gradients.values()]);
   });
 
-  test("a head of zeros gives ln 32 for each token", () => {
+  test("a head of zeros gives ln 32 for each token", async () => {
     params.set("language_model.lm_head.weight", tf.zeros([32, 16]));
     const batch = toyBatch(...packRows(toyClipSamples("text a", ["msa"]), { rowTokens: 20 }).rows);
 
-    const losses = lossOnly(params, toyConfig, { batch, media: {} });
+    const losses = await lossOnly(params, toyConfig, { batch, media: {} });
 
     expect(losses.length).toBe(3);
     for (const loss of losses) expect(loss).toBeCloseTo(3.465736, 5);
@@ -109,12 +110,13 @@ interface Outcome {
   readonly gradients: ReadonlyMap<string, Float64Array>;
 }
 
-function outcome(rows: readonly PackedRow[]): Outcome {
+async function outcome(rows: readonly PackedRow[]): Promise<Outcome> {
   const batch = toyBatch(...rows);
   const { losses, gradients } = lossAndGradients(params, toyConfig, { batch, media: toyMedia(batch) }, params.names());
   const values = [...gradients].map(([name, gradient]) => [name, Float64Array.from(gradient.dataSync())] as const);
-  tf.dispose([...gradients.values()]);
-  return { losses: bySample(batch, losses), gradients: new Map(values) };
+  const read = (await readFloats(losses)).slice();
+  tf.dispose([losses, ...gradients.values()]);
+  return { losses: bySample(batch, read), gradients: new Map(values) };
 }
 
 function bySample(batch: Batch, losses: Float32Array): Map<string, number[]> {

@@ -4,6 +4,7 @@ import { rng } from "../../../src/core/rng.ts";
 import type { PackedRow } from "../../../src/curriculum/packed-row.ts";
 import { buildRow, type TreeNode } from "../../../src/curriculum/row.ts";
 import { seenUntil } from "../../../src/curriculum/tree-mask.ts";
+import type { Answer } from "../../../src/model/answer-batch.ts";
 import { generateGreedy } from "../../../src/model/generate.ts";
 import { IGNORE_INDEX } from "../../../src/text/encoded-sample.ts";
 import { BACKEND } from "../backend.ts";
@@ -36,7 +37,7 @@ async function prepare(): Promise<Repetition> {
   const params = cheapWeights(INTERNVL2_1B, "language_model.");
   const row = promptRow();
   const { inputIds, positionIds, segments } = row;
-  const generate = (maxNewTokens: number): number => {
+  const generate = async (maxNewTokens: number): Promise<number> => {
     const started = performance.now();
     const prompts = {
       inputIds,
@@ -46,12 +47,13 @@ async function prepare(): Promise<Repetition> {
       features: () => ({}),
       ends: segments.slice(1).map(({ start, length }) => start + length - 1),
     };
-    const answers = [...generateGreedy(params, INTERNVL2_1B, { rows: [prompts], maxNewTokens, stopIds: new Set() })].flat();
+    const answers: Answer[] = [];
+    for await (const some of generateGreedy(params, INTERNVL2_1B, { rows: [prompts], maxNewTokens, stopIds: new Set() })) answers.push(...some);
     if (answers.length !== SEQUENCES || answers.some(({ ids }) => ids.length !== maxNewTokens)) throw new Error("an answer has another length than was asked for");
     return performance.now() - started;
   };
   // Reading the prompts gives the first token.
-  return () => Promise.resolve(generate(1 + NEW_TOKENS) - generate(1));
+  return async () => (await generate(1 + NEW_TOKENS)) - (await generate(1));
 }
 
 function promptRow(): PackedRow {

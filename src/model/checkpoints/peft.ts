@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tensor } from "@tensorflow/tfjs-core";
 import { z } from "zod";
+import { readFloats } from "../../backend/host-memory.ts";
 import { UserError, type Problem } from "../../core/errors.ts";
 import { describeSystemError, toJson, writeFileAtomic } from "../../core/files.ts";
 import { nearestNames } from "../../core/suggest.ts";
@@ -154,7 +155,7 @@ async function describeAdapter(store: ParamStore, modules: readonly string[], { 
   const sizes = await Promise.all(
     modules.map(async (module) => {
       const [rank] = store.get(`${module}.${LORA_A}`).shape;
-      const [scale = 0] = await store.get(`${module}.${LORA_SCALE}`).data<"float32">();
+      const [scale = 0] = await readFloats(store.get(`${module}.${LORA_SCALE}`));
       return { module, rank, alpha: Number((scale * rank).toPrecision(6)) };
     }),
   );

@@ -5,7 +5,8 @@ import { z } from "zod";
 import { readAdapter } from "../../../src/model/checkpoints/peft.ts";
 import type { ParamStore } from "../../../src/model/params.ts";
 import { adamwUpdate, type AdamWState } from "../../../src/train/adamw.ts";
-import { clipGradients } from "../../../src/train/clip-gradients.ts";
+import { clippedNorm } from "../../../src/train/clip-gradients.ts";
+import { readStepNumbers } from "../../../src/train/step-numbers.ts";
 import { allLogits, batchInputs, meanLoss, type ChatModel } from "../chat-model.ts";
 import type { Check } from "../check-set.ts";
 import { ofMaximum, relative, type Comparison } from "../comparison.ts";
@@ -72,10 +73,10 @@ function storeName(key: string, params: ParamStore): string {
   return name;
 }
 
-function checkGradients({ model, lora, names }: Training): Comparison[] {
+async function checkGradients({ model, lora, names }: Training): Promise<Comparison[]> {
   const { set } = model;
   const mask = set.integers("in.attention_mask");
-  const { loss, gradients, norm } = backward(model, [...names.values()]);
+  const { loss, gradients, norm } = await backward(model, [...names.values()]);
   return [
     ...(set.has("lora.logits") ? [ofMaximum("lora.logits", allLogits(model, batchInputs(model)), set.tensor("lora.logits"), mask)] : []),
     relative("lora.loss", loss, lora.loss),
@@ -85,11 +86,11 @@ function checkGradients({ model, lora, names }: Training): Comparison[] {
 }
 
 /** One update from the model's own gradients; then the weights and the loss. */
-function checkStep(training: Training, step: 1 | 2): Comparison[] {
+async function checkStep(training: Training, step: 1 | 2): Promise<Comparison[]> {
   const { model, lora, names, state } = training;
-  const { gradients, norm } = backward(model, [...names.values()]);
+  const { gradients, norm } = await backward(model, [...names.values()]);
   const { lr, betas: [beta1, beta2], eps: epsilon, weight_decay: weightDecay } = lora.optimizer;
-  adamwUpdate(model.params, state, { gradients, gradientScale: 1, learningRate: () => lr, decays: () => true, options: { beta1, beta2, epsilon, weightDecay } });
+  await adamwUpdate(model.params, state, { gradients, gradientScale: 1, learningRate: () => lr, decays: () => true, options: { beta1, beta2, epsilon, weightDecay } });
   const [expectedNorm, expectedLoss] = step === 1 ? [undefined, lora.loss_after_step1] : [lora.grad_norm_step2, lora.loss_after_step2];
   return [
     ...(expectedNorm === undefined ? [] : [relative("lora.grad_norm_step2", norm, expectedNorm)]),
@@ -115,10 +116,11 @@ function compareStep({ model, lora, start }: Training, { array, key, name }: { a
   return strays === 0 ? comparison : { ...comparison, note: `${strays} values whose gradient is nearly zero moved further than ${LONGEST_WAY} learning rates` };
 }
 
-function backward(model: ChatModel, names: readonly string[]): { loss: number; gradients: Map<string, Tensor>; norm: number } {
+async function backward(model: ChatModel, names: readonly string[]): Promise<{ loss: number; gradients: Map<string, Tensor>; norm: number }> {
   const { value, grads } = tf.valueAndGrads(() => meanLoss(model))(names.map((name) => model.params.get(name)));
   const gradients = new Map(names.map((name, i) => [name, grads[i] ?? value]));
-  const clipped = clipGradients(gradients, { maxNorm: Infinity });
+  const { squares } = await readStepNumbers({ losses: [], gradients });
+  const clipped = clippedNorm(squares, { maxNorm: Infinity });
   return { loss: value.dataSync()[0] ?? NaN, gradients, norm: clipped.kind === "finite" ? clipped.norm : NaN };
 }
 

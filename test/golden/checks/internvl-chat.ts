@@ -105,7 +105,7 @@ function forwardCheck(model: ChatModel, name: string): Check {
 function generationCheck(model: ChatModel, name: string): Check {
   return {
     name: `${name}.*`,
-    run: () => {
+    run: async () => {
       const { set } = model;
       const tiles = generationSchema.parse(set.json(z.looseObject({ [name]: z.unknown() }))[name]).tiles;
       const [batchSize = 1, newTokens = 0] = set.tensor(`${name}.tokens`).shape;
@@ -115,14 +115,14 @@ function generationCheck(model: ChatModel, name: string): Check {
       return [
         exact(`${name}.tokens`, tokens.flat(), expected),
         ofMaximum(`${name}.step_logits`, logits, set.tensor(`${name}.step_logits`)),
-        ...(batchSize === 1 ? [exact(`${name}.tokens, as rows are answered`, answer(model, { ...prompts }), expected)] : []),
+        ...(batchSize === 1 ? [exact(`${name}.tokens, as rows are answered`, await answer(model, { ...prompts }), expected)] : []),
       ];
     },
   };
 }
 
 /** The prompt through the program's own generation, which reads packed rows. */
-function answer({ params, config, set, imageToken }: ChatModel, { ids, tiles, newTokens }: { ids: Int32Array; tiles: readonly number[]; newTokens: number }): number[] {
+async function answer({ params, config, set, imageToken }: ChatModel, { ids, tiles, newTokens }: { ids: Int32Array; tiles: readonly number[]; newTokens: number }): Promise<number[]> {
   let next = 0;
   const length = ids.length;
   const visual = visualFeatures(params, config, tf.gather(channelsLast(set.tensor("in.pixel_values")), tf.tensor1d([...tiles], "int32")));
@@ -134,7 +134,7 @@ function answer({ params, config, set, imageToken }: ChatModel, { ids, tiles, ne
     features: () => ({ visual }),
     ends: [length - 1],
   };
-  const [tokens = []] = answersByPrompt(generateGreedy(params, config, { rows: [row], maxNewTokens: newTokens, stopIds: new Set() }));
+  const [tokens = []] = await answersByPrompt(generateGreedy(params, config, { rows: [row], maxNewTokens: newTokens, stopIds: new Set() }));
   return tokens;
 }
 
