@@ -5,6 +5,7 @@
  * Shapes: T rows, D width, M positions, V vocabulary, R rank of an adapter, `...` any leading dimensions.
  */
 import { engine, getBackend, getKernel, type Tensor } from "@tensorflow/tfjs-core";
+import type { AdamWScalars } from "./adamw-kernel.ts";
 
 /** Inputs (`?` may be absent), attributes and outputs by kernel. */
 export interface OwnKernels {
@@ -37,15 +38,37 @@ export interface OwnKernels {
    */
   LinearColumns: { inputs: `${number}`; attributes: "hasBias" | "hasAdapter" | keyof Orientation; outputs: Tensor[] };
   LinearColumnsInputGrad: { inputs: `${number}`; attributes: "layers" | keyof Orientation; outputs: [dx: Tensor] };
+  /**
+   * softmax(query key^T / sqrt(H)) value as [B, N, S, H] for query [B, N, S, H], key and value [B, K, L, H]; query head n reads
+   * key head floor(n / (N / K)). `logSum` [B, N, S]: logarithm of the sum of a query's exponentials. Scores are never in memory.
+   */
+  Attention: { inputs: "query" | "key" | "value"; attributes: never; outputs: [output: Tensor, logSum: Tensor] };
+  /** dKey and dValue are [B, N, L, H]: every query head's own share. */
+  AttentionGrad: { inputs: "query" | "key" | "value" | "dy" | "output" | "logSum"; attributes: never; outputs: [dQuery: Tensor, dKey: Tensor, dValue: Tensor] };
+  /** `Attention` where S = L and a query sees a key if key <= query < seenUntil[key]; `chunkSeenUntil` holds the largest of every 32. int32. */
+  TreeAttention: { inputs: "query" | "key" | "value" | "seenUntil" | "chunkSeenUntil"; attributes: never; outputs: [output: Tensor, logSum: Tensor] };
+  TreeAttentionGrad: { inputs: "query" | "key" | "value" | "dy" | "output" | "logSum" | "seenUntil" | "chunkSeenUntil"; attributes: never; outputs: [dQuery: Tensor, dKey: Tensor, dValue: Tensor] };
   /** x [B, N, S, H], cos and sin [B, S, H] of `ropeTables`; `inverse` true rotates back. */
   Rope: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
+  /** One step of `adamwStep` (train/adamw.ts) on tensors of one size; all but the gradient are changed in place. */
+  AdamW: { inputs: "parameter" | "gradient" | "first" | "second"; attributes: keyof AdamWScalars; outputs: [] };
+  /**
+   * target[to[i]] = source[from[i]] in place, for every i. Both are rows of source's last axis, of one dtype, and two tensors; from
+   * and to [n] int32 are rows that exist, none twice in `to`.
+   */
+  CopyRows: { inputs: "source" | "target" | "from" | "to"; attributes: never; outputs: [] };
 }
 
 export type OwnKernel = keyof OwnKernels;
 
 /** Whether the current backend has the kernel and takes `x`, its first input: only float32 tensors that are not empty. */
 export function hasOwnKernel(name: OwnKernel, x: Tensor): boolean {
-  return x.dtype === "float32" && x.size > 0 && kernelOf(name) !== undefined;
+  return x.dtype === "float32" && x.size > 0 && offersOwnKernel(name);
+}
+
+/** Whether the current backend has the kernel. */
+export function offersOwnKernel(name: OwnKernel): boolean {
+  return kernelOf(name) !== undefined;
 }
 
 type Inputs<K extends OwnKernel> = Readonly<Record<OwnKernels[K]["inputs"], Tensor>>;

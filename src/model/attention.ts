@@ -7,6 +7,7 @@ import type { Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../core/errors.ts";
 import { pairsOf, type Tile, tilesOf, type Tiling } from "./attention-tiles.ts";
 import { differentiable } from "./custom-grad.ts";
+import { fusedAttention, offersFusedAttention } from "./fused-attention.ts";
 
 export interface AttentionInputs {
   /** [B, N, S, H]; query head n reads key head floor(n / (N / K)). */
@@ -26,7 +27,11 @@ export interface AttentionInputs {
  *
  * The query heads of a group are folded into the rows, so that keys and values are never repeated.
  */
-export function attend({ query, key, value, bias, tiling }: AttentionInputs): Tensor {
+export function attend(inputs: AttentionInputs): Tensor {
+  return inputs.bias === undefined && offersFusedAttention() ? fusedAttention(inputs) : composedAttention(inputs);
+}
+
+function composedAttention({ query, key, value, bias, tiling }: AttentionInputs): Tensor {
   const [, , length = 0, headDim = 0] = query.shape;
   const [, , numKeys = 0] = key.shape;
   invariant(tiling === undefined || numKeys === length, () => `attend: ${length} queries and ${numKeys} keys in tiles`);

@@ -2,8 +2,8 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { BatchMedia } from "../curriculum/batch-media.ts";
 import type { Batch } from "../curriculum/batch.ts";
-import { treeMask } from "./attention-tiles.ts";
 import { batchFeatures } from "./batch-features.ts";
+import { batchMask } from "./batch-mask.ts";
 import type { ModelConfig } from "./config.ts";
 import { embedBatch, hiddenStates } from "./emoverse.ts";
 import type { Params } from "./params.ts";
@@ -18,6 +18,6 @@ export function batchStates(params: Params, config: ModelConfig, { batch, media 
   return hiddenStates(params, config, {
     embeds_BSD: embedBatch(params, config, batch, batchFeatures(params, config, media)),
     positionIds: batch.positionIds,
-    ...treeMask(batch),
+    ...batchMask(batch),
   });
 }

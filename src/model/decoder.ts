@@ -7,11 +7,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../core/errors.ts";
 import { attend, mergeHeads, splitHeads } from "./attention.ts";
-import type { TiledBias, Tiling } from "./attention-tiles.ts";
+import type { Tiling } from "./attention-tiles.ts";
+import type { BatchMask } from "./batch-mask.ts";
 import { runBlock } from "./block.ts";
 import { attendWithPast } from "./cached-attention.ts";
 import type { LlmConfig } from "./config.ts";
 import { decoderLayout, rotaryShape, type DecoderLayout } from "./decoder-layout.ts";
+import { fusedAttention } from "./fused-attention.ts";
 import { runLayer } from "./layer.ts";
 import { headShape, type HeadShape } from "./layouts/layout.ts";
 import { rmsNorm } from "./norm.ts";
@@ -31,8 +33,8 @@ interface WholeBias {
   readonly bias_BSL: Tensor;
 }
 
-/** The mask of rows without a past may come in tiles. */
-export type DecoderInputs = DecoderTokens & (WholeBias | TiledBias);
+/** Rows without a past may come with the mask of a batch. */
+export type DecoderInputs = DecoderTokens & (WholeBias | BatchMask);
 
 /** Keys, already rotated, and values of a layer: [B, K, P, H]. */
 export interface LayerCache extends Readonly<Record<string, Tensor>> {
@@ -54,15 +56,15 @@ type Output = "hidden" | "hidden-and-cache";
 
 function runDecoder(params: Params, config: LlmConfig, inputs: DecoderInputs, output: Output): { hidden_BSD: Tensor; fresh: LayerCache[] } {
   const layout = decoderLayout(config);
-  const { bias, tiling } = "bias_BSL" in inputs ? { bias: inputs.bias_BSL, tiling: undefined } : inputs;
-  const spec = { ...layerSpec(config, output), tiling };
+  const spec = { ...layerSpec(config, output), tiling: "tiling" in inputs ? inputs.tiling : undefined };
+  const mask = maskTensors(inputs);
   const [batchSize = 0] = inputs.embeds_BSD.shape;
   const tables = ropeTables(inputs.positionIds, { batchSize, ...rotaryShape(config, layout) });
   const fresh: LayerCache[] = [];
   let x = inputs.embeds_BSD;
   for (let index = 0; index < config.num_hidden_layers; index++) {
     const past = pastOf(inputs.past, index);
-    const layerInputs: LayerInputs = { x, ...tables, bias, ...past };
+    const layerInputs: LayerInputs = { x, ...tables, ...mask, ...past };
     const [hidden, key, value] = tf.tidy(() =>
       runBlock({
         name: blockName(layout, spec),
@@ -76,6 +78,11 @@ function runDecoder(params: Params, config: LlmConfig, inputs: DecoderInputs, ou
     if (key !== undefined && value !== undefined) fresh.push({ key, value });
   }
   return { hidden_BSD: finalNorm(params.scope(layout.finalNorm), x, spec.eps), fresh };
+}
+
+function maskTensors(inputs: DecoderInputs): Pick<LayerInputs, "bias" | "seenUntil" | "chunkSeenUntil"> {
+  if ("seenUntil" in inputs) return { seenUntil: inputs.seenUntil, chunkSeenUntil: inputs.chunkSeenUntil };
+  return { bias: "bias_BSL" in inputs ? inputs.bias_BSL : inputs.bias };
 }
 
 function pastOf(past: readonly LayerCache[] | undefined, index: number): { pastKey: Tensor; pastValue: Tensor } | undefined {
@@ -117,7 +124,10 @@ export interface LayerInputs extends Record<string, Tensor> {
   cos: Tensor;
   sin: Tensor;
   /** [B, S, L], or a `TiledBias`'s */
-  bias: Tensor;
+  bias?: Tensor;
+  /** Of a `SeenUntil`, in place of a bias. */
+  seenUntil?: Tensor;
+  chunkSeenUntil?: Tensor;
   /** [B, K, P, H] */
   pastKey?: Tensor;
   pastValue?: Tensor;
@@ -132,10 +142,16 @@ export function decoderLayer(params: Params, inputs: LayerInputs, { layout, spec
   const query = rope(splitHeads(projected.query, { batchSize, numHeads }), inputs);
   const key = rope(splitHeads(projected.key, { batchSize, numHeads: numKvHeads }), inputs);
   const value = splitHeads(projected.value, { batchSize, numHeads: numKvHeads });
-  const { bias, pastKey, pastValue } = inputs;
-  const attended = pastKey === undefined || pastValue === undefined ? attend({ query, key, value, bias, tiling: spec.tiling }) : attendWithPast({ query, key, value, pastKey, pastValue, bias });
+  const attended = attendAs({ query, key, value }, inputs, spec.tiling);
   const between = tf.add(rows, layout.projectOut(params, mergeHeads(attended)));
   const fed = layout.mlp(params, rmsNorm(between, params.get(`${layout.mlpNorm}.weight`), spec.eps));
   const output = tf.reshape(tf.add(between, fed), [batchSize, length, width]);
   return spec.output === "hidden" ? [output] : [output, key, value];
+}
+
+function attendAs(heads: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor }, { bias, seenUntil, chunkSeenUntil, pastKey, pastValue }: LayerInputs, tiling: Tiling | undefined): Tensor {
+  if (seenUntil !== undefined && chunkSeenUntil !== undefined) return fusedAttention({ ...heads, tree: { seenUntil, chunkSeenUntil } });
+  if (pastKey === undefined || pastValue === undefined) return attend({ ...heads, ...(bias && { bias }), tiling });
+  invariant(bias !== undefined, () => "a past without a mask");
+  return attendWithPast({ ...heads, pastKey, pastValue, bias });
 }

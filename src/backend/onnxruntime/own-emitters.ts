@@ -8,7 +8,7 @@ import { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./fused-norms.ts
 import { rope } from "./fused-rope.ts";
 import type { Emitter } from "./kernels.ts";
 
-export const OWN_EMITTERS: Readonly<Record<OwnKernel, Emitter>> = {
+export const OWN_EMITTERS: Readonly<Partial<Record<OwnKernel, Emitter>>> = {
   CrossEntropy: crossEntropy,
   CrossEntropyGrad: crossEntropyGrad,
   Gelu: gelu,

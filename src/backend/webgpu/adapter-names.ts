@@ -1,0 +1,57 @@
+/** @file Which adapters there are. WebGPU hands out one; Dawn names all of them when it is asked for one that does not exist. */
+import { UserError } from "../../core/errors.ts";
+
+export interface NamedAdapter {
+  /** The native name, of which a part chooses it. */
+  readonly name: string;
+  /** `vulkan`, `metal`, `d3d12`. */
+  readonly api: string;
+}
+
+/** Every adapter of every driver, in Dawn's order, each name once; empty without a driver. */
+export async function adapterNames(): Promise<readonly NamedAdapter[]> {
+  const { create } = await importDawn();
+  try {
+    await create(["adapter=\u0001no such name"]).requestAdapter();
+    return [];
+  } catch (error) {
+    return parseAdapterNames(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Reads Dawn's list: ` * backend: 'vulkan', name: 'SwiftShader Device (Subzero)'`. */
+export function parseAdapterNames(message: string): readonly NamedAdapter[] {
+  const all = [...message.matchAll(/^ \* backend: '([^']*)', name: '(.*)'$/gm)].map(([, api = "", name = ""]) => ({ api, name }));
+  return all.filter(({ name }, index) => name !== "" && all.findIndex((other) => other.name === name) === index);
+}
+
+/**
+ * The adapter whose name contains `wanted`, in any case; the whole name goes before a part of one.
+ *
+ * @throws UserError - SystemError with the names that there are.
+ */
+export function chooseAdapter(wanted: string, adapters: readonly NamedAdapter[]): NamedAdapter {
+  const typed = wanted.toLowerCase();
+  const found = adapters.find(({ name }) => name.toLowerCase() === typed) ?? adapters.find(({ name }) => name.toLowerCase().includes(typed));
+  if (found !== undefined) return found;
+  const names = adapters.map(({ name }) => `"${name}"`).join(", ");
+  throw new UserError({
+    kind: "SystemError",
+    where: `backend webgpu:${wanted}`,
+    what: adapters.length === 0 ? "no GPU driver was found (Vulkan, Metal or Direct3D 12), so there is no adapter of any name" : `no adapter's name contains "${wanted}"; there ${adapters.length === 1 ? "is" : "are"} ${names}`,
+    hint: "m2se doctor lists the adapters; --backend onnxruntime needs no GPU.",
+  });
+}
+
+async function importDawn(): Promise<typeof import("webgpu")> {
+  try {
+    const dawn = await import("webgpu");
+    Object.assign(globalThis, dawn.globals);
+    return dawn;
+  } catch (error) {
+    throw new UserError(
+      { kind: "SystemError", where: "backend webgpu", what: "the package webgpu is not installed or does not load on this system (it needs glibc 2.34)", hint: "Run npm ci again, without --omit=optional." },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,65 @@
+/** @file Which GPU: the adapters that Dawn finds, through Vulkan, Metal or Direct3D. */
+import { UserError } from "../../core/errors.ts";
+
+/** Renderers without a GPU, by what their drivers call themselves. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render|softpipe/i;
+
+/**
+ * The adapter whose name contains `wanted`, or the one that the driver recommends for speed.
+ *
+ * @throws UserError - SystemError when there is none, with what is there.
+ */
+export async function requestAdapter(wanted: string | undefined): Promise<GPUAdapter> {
+  const gpu = await loadDawn(wanted === undefined ? [] : [`adapter=${wanted}`]);
+  const adapter = await ask(gpu, wanted);
+  if (adapter !== null) return adapter;
+  const found = wanted === undefined ? undefined : await ask(await loadDawn([]), undefined);
+  throw new UserError({
+    kind: "SystemError",
+    where: "backend webgpu",
+    what: wanted === undefined ? "no GPU driver was found (Vulkan, Metal or Direct3D 12)" : `no adapter's name contains "${wanted}"${found == null ? "" : `; found: ${describeAdapter(found.info)}`}`,
+    hint: "m2se doctor says what is missing; --backend onnxruntime needs no GPU.",
+  });
+}
+
+/** Dawn throws where the name matches nothing, and resolves null where there is no driver. */
+async function ask(gpu: GPU, wanted: string | undefined): Promise<GPUAdapter | null> {
+  try {
+    return await gpu.requestAdapter({ powerPreference: "high-performance" });
+  } catch (error) {
+    if (wanted === undefined) throw error;
+    return null;
+  }
+}
+
+/** Whether the adapter computes on the CPU. */
+export function isSoftware(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || SOFTWARE.test(`${info.device} ${info.architecture} ${info.description} ${info.vendor}`);
+}
+
+/** For people: name and driver. */
+export function describeAdapter({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const name = device || description || `${vendor} ${architecture}`.trim();
+  return description === "" || description === name ? name : `${name}, ${description}`;
+}
+
+/** Starts Dawn and puts the names of WebGPU where tfjs looks for them. */
+async function loadDawn(options: readonly string[]): Promise<GPU> {
+  const { create, globals } = await importDawn();
+  Object.assign(globalThis, globals);
+  const gpu = create(["enable-dawn-features=allow_unsafe_apis", ...options]);
+  if (typeof navigator === "object") Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
+  else Object.defineProperty(globalThis, "navigator", { value: { gpu, userAgent: "node" }, configurable: true });
+  return gpu;
+}
+
+async function importDawn(): Promise<typeof import("webgpu")> {
+  try {
+    return await import("webgpu");
+  } catch (error) {
+    throw new UserError(
+      { kind: "SystemError", where: "backend webgpu", what: "the package webgpu is not installed or does not load on this system (it needs glibc 2.34)", hint: "Run npm ci again, without --omit=optional." },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,88 @@
+/** @file Our attention kernels. Shapes as in attention-program.ts. */
+import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { invariant } from "../../core/errors.ts";
+import { type AttentionCode, OTHER } from "./attention-parts.ts";
+import { attentionBytes, attentionProgram, keyGradientProgram, ownRows, queryGradientProgram } from "./attention-program.ts";
+import { dispatch, freshTensor, type Program, workgroupsFor } from "./dispatch.ts";
+import type { WebGpuKernel } from "./kernels.ts";
+
+export const attention: WebGpuKernel = ({ backend, inputs }) => {
+  const { query, key, value } = tensors(inputs, ["query", "key", "value"]);
+  const [batch = 0, heads = 0, queries = 0] = query.shape;
+  const code = codeFor(backend, inputs, 1);
+  const [result, logSum] = [freshTensor(backend, query.shape), freshTensor(backend, [batch, heads, queries])];
+  dispatch(backend, attentionProgram(code), {
+    buffers: { query, key, value, result, logSum, ...treeOf(inputs) },
+    uniforms: uniformsOf(inputs),
+    workgroups: [Math.ceil(queries / ownRows(code)), heads, batch],
+  });
+  return [result, logSum];
+};
+
+/** dKey and dValue are one head after another of the query's: the caller sums those of a group. */
+export const attentionGrad: WebGpuKernel = ({ backend, inputs }) => {
+  const { query, key, value, dy, output, logSum } = tensors(inputs, ["query", "key", "value", "dy", "output", "logSum"]);
+  const [batch = 0, heads = 0, queries = 0, headDim = 0] = query.shape;
+  const keys = key.shape[2] ?? 0;
+  const code = codeFor(backend, inputs, 2);
+  const delta = rowProducts(backend, dy, output);
+  const dQuery = freshTensor(backend, query.shape);
+  const [dKey, dValue] = [freshTensor(backend, [batch, heads, keys, headDim]), freshTensor(backend, [batch, heads, keys, headDim])];
+  const given = { query, key, value, dy, logSum, delta, ...treeOf(inputs) };
+  const uniforms = uniformsOf(inputs);
+  dispatch(backend, queryGradientProgram(code), { buffers: { ...given, result: dQuery }, uniforms, workgroups: [Math.ceil(queries / ownRows(code)), heads, batch] });
+  dispatch(backend, keyGradientProgram(code), { buffers: { ...given, dKey, dValue }, uniforms, workgroups: [Math.ceil(keys / ownRows(code)), heads, batch] });
+  backend.disposeData(delta.dataId);
+  return [dQuery, dKey, dValue];
+};
+
+function tensors<const N extends string>(inputs: Readonly<Record<string, TensorInfo>>, names: readonly N[]): Record<N, TensorInfo> {
+  for (const name of names) invariant(inputs[name] !== undefined, () => `attention without ${name}`);
+  return inputs as Record<N, TensorInfo>;
+}
+
+function treeOf({ seenUntil, chunkSeenUntil }: Readonly<Record<string, TensorInfo>>): Record<string, TensorInfo> {
+  return seenUntil === undefined || chunkSeenUntil === undefined ? {} : { seenUntil, chunkSeenUntil };
+}
+
+function uniformsOf(inputs: Readonly<Record<string, TensorInfo>>): Record<string, number> {
+  const { query, key } = tensors(inputs, ["query", "key"]);
+  const [, heads = 0, queries = 0, headDim = 0] = query.shape;
+  const [, keyHeads = 0, keys = 0] = key.shape;
+  return { heads, keyHeads, queries, keys, chunks: Math.ceil(keys / OTHER), scale: 1 / Math.sqrt(headDim) };
+}
+
+/** The largest tile that the device's workgroup memory holds. */
+function codeFor({ device }: WebGPUBackend, inputs: Readonly<Record<string, TensorInfo>>, tiles: 1 | 2): AttentionCode {
+  const { query, seenUntil } = inputs;
+  const headDim = query?.shape[3] ?? 0;
+  const perThread = ([4, 2, 1] as const).find((rows) => attentionBytes({ headDim, perThread: rows }, tiles) <= device.limits.maxComputeWorkgroupStorageSize);
+  invariant(perThread !== undefined, () => `attention heads of ${headDim} numbers do not fit the device's workgroup memory`);
+  return { headDim, perThread, hasTree: seenUntil !== undefined };
+}
+
+/** Sum of a b over the last axis. */
+function rowProducts(backend: WebGPUBackend, a: TensorInfo, b: TensorInfo): TensorInfo {
+  const shape = a.shape.slice(0, -1);
+  const rows = shape.reduce((product, size) => product * size, 1);
+  const sums = freshTensor(backend, shape);
+  dispatch(backend, ROW_PRODUCTS, { buffers: { a, b, sums }, uniforms: { rows, columns: a.shape.at(-1) ?? 0 }, workgroups: workgroupsFor(Math.ceil(rows / 64)) });
+  return sums;
+}
+
+const ROW_PRODUCTS: Program = {
+  name: "row-products",
+  reads: { a: "f32", b: "f32" },
+  writes: { sums: "f32" },
+  uniforms: { rows: "u32", columns: "u32" },
+  code: () => `
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) count: vec3<u32>) {
+  let row = flatIndex(id, count) * 64u + thread;
+  if (row >= u.rows) { return; }
+  var sum = 0.0;
+  for (var i = row * u.columns; i < (row + 1u) * u.columns; i++) { sum = fma(a[i], b[i], sum); }
+  sums[row] = sum;
+}`,
+};

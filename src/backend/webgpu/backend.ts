@@ -1,0 +1,48 @@
+/**
+ * @file The tfjs backend `webgpu`: tfjs's own on a device of ours, with kernels of ours where tfjs's are wrong, slow or
+ * missing. Nothing is read back synchronously: numbers leave the device through `readFloats`.
+ */
+import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import { env, findBackendFactory, registerBackend, registerKernel, removeBackend, unregisterKernel } from "@tensorflow/tfjs-core";
+import { invariant } from "../../core/errors.ts";
+import { openDevice, type OpenDevice } from "./device.ts";
+import { OWN_KERNELS, REPLACED_KERNELS, type WebGpuKernel } from "./kernels.ts";
+
+export const WEBGPU = "webgpu";
+
+/**
+ * Opens a device and registers the backend on it.
+ *
+ * @param wanted - part of the adapter's name; undefined: the fastest that is a GPU.
+ * @throws UserError - SystemError when there is no such adapter, or only software.
+ */
+export async function registerWebGpuBackend(wanted: string | undefined): Promise<OpenDevice> {
+  const open = await openDevice(wanted);
+  env().set("WEBGPU_CPU_FORWARD", false);
+  // tfjs registers a factory of its own where `navigator.gpu` exists on import.
+  // tfjs's declaration leaves out that there may be none.
+  const factory: unknown = findBackendFactory(WEBGPU);
+  if (factory != null) removeBackend(WEBGPU);
+  registerBackend(WEBGPU, () => new WebGPUBackend(open.device, open.info), 3);
+  registerOwnKernels();
+  return open;
+}
+
+let isRegistered = false;
+
+function registerOwnKernels(): void {
+  if (isRegistered) return;
+  isRegistered = true;
+  for (const kernelName of Object.keys(REPLACED_KERNELS)) unregisterKernel(kernelName, WEBGPU);
+  for (const [kernelName, kernel] of Object.entries<WebGpuKernel>({ ...OWN_KERNELS, ...REPLACED_KERNELS })) {
+    registerKernel({
+      kernelName,
+      backendName: WEBGPU,
+      kernelFunc: ({ inputs, attrs, backend }) => {
+        invariant(backend instanceof WebGPUBackend, () => `kernel ${kernelName} was called with another backend`);
+        const given = Object.fromEntries(Object.entries(inputs).flatMap(([name, info]) => (info === undefined ? [] : [[name, info]])));
+        return kernel({ backend, inputs: given, attributes: attrs ?? {} });
+      },
+    });
+  }
+}

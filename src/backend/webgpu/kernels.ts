@@ -1,0 +1,49 @@
+/** @file Our kernels on this backend, by name. */
+import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
+import type { OwnKernel } from "../own-kernels.ts";
+import { gelu, geluGrad, swiglu, swigluGrad } from "./activations.ts";
+import { adamw } from "./adamw.ts";
+import { copyRows } from "./copy-rows.ts";
+import { crossEntropy, crossEntropyGrad } from "./cross-entropy.ts";
+import { attention, attentionGrad } from "./attention.ts";
+import { linear, linearInputGrad } from "./linear.ts";
+import { batchMatMul } from "./matmul.ts";
+import { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./norms.ts";
+import { rope } from "./rope.ts";
+
+export interface KernelCall {
+  readonly backend: WebGPUBackend;
+  readonly inputs: Readonly<Record<string, TensorInfo>>;
+  readonly attributes: NamedAttrMap;
+}
+
+export type WebGpuKernel = (call: KernelCall) => TensorInfo | TensorInfo[];
+
+/** Kernels of `own-kernels.ts`. */
+export const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, WebGpuKernel>>> = {
+  Attention: attention,
+  AttentionGrad: attentionGrad,
+  Linear: linear,
+  LinearInputGrad: linearInputGrad,
+  TreeAttention: attention,
+  TreeAttentionGrad: attentionGrad,
+  AdamW: adamw,
+  CopyRows: copyRows,
+  CrossEntropy: crossEntropy,
+  CrossEntropyGrad: crossEntropyGrad,
+  Gelu: gelu,
+  GeluGrad: geluGrad,
+  LayerNorm: layerNorm,
+  LayerNormGrad: layerNormGrad,
+  RmsNorm: rmsNorm,
+  RmsNormGrad: rmsNormGrad,
+  Rope: rope,
+  SwiGlu: swiglu,
+  SwiGluGrad: swigluGrad,
+};
+
+/** Kernels of tfjs's that are wrong or slow there. */
+export const REPLACED_KERNELS: Readonly<Record<string, WebGpuKernel>> = {
+  BatchMatMul: batchMatMul,
+};
