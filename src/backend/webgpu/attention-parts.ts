@@ -102,9 +102,10 @@ ${other.map((name) => loadCode(name, { target: "Other", group: 2, store: (j) => 
       const untils = !hasTree ? [] : mode === "query" ? range(2).map((c) => `let until${c} = ${seen(`place${c}`)};`) : rows.map((r) => `let until${r} = ${seen(`ownRow + ${r}u`)};`);
       const tree = (r: number, c: number): string => {
         const [query, key, until] = mode === "query" ? [`ownRow + ${r}u`, `place${c}`, `until${c}`] : [`place${c}`, `ownRow + ${r}u`, `until${r}`];
-        return hasTree ? ` && ${key} <= ${query} && ${query} < ${until}` : "";
+        return hasTree ? ` & (${key} <= ${query}) & (${query} < ${until})` : "";
       };
-      return [...others, ...untils, each((r, c) => `let sees${r}_${c} = ownRow + ${r}u < ${inside[0]} && place${c} < ${inside[1]}${tree(r, c)};`)].join("\n    ");
+      // & rather than &&: a software driver takes a minute to compile the branches.
+      return [...others, ...untils, each((r, c) => `let sees${r}_${c} = (ownRow + ${r}u < ${inside[0]}) & (place${c} < ${inside[1]})${tree(r, c)};`)].join("\n    ");
     },
     each,
     vector,

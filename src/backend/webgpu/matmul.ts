@@ -71,7 +71,7 @@ const TILES: readonly TileShape[] = [
 ];
 
 /** For products with a side of at most 16, as of adapters. */
-const THIN_TILES = { fewColumns: { rows: 64, columns: 16, depth: 32, perThread: 4 }, fewRows: { rows: 16, columns: 64, depth: 32, perThread: 4 } } as const satisfies Record<string, TileShape>;
+const THIN_TILES = { fewColumns: { rows: 64, columns: 16, depth: 16, perThread: 4 }, fewRows: { rows: 16, columns: 64, depth: 16, perThread: 4 } } as const satisfies Record<string, TileShape>;
 const THIN = 16;
 
 /** Workgroups that keep a large GPU busy. */

@@ -1,11 +1,34 @@
-/** @file Which adapters there are. WebGPU hands out one; Dawn names all of them when it is asked for one that does not exist. */
+/** @file All adapters of this machine. WebGPU hands out one; Dawn names all of them when it is asked for one that does not exist. */
 import { UserError } from "../../core/errors.ts";
+import { isSoftware, requestAdapter } from "./adapter.ts";
 
 export interface NamedAdapter {
   /** The native name, of which a part chooses it. */
   readonly name: string;
   /** `vulkan`, `metal`, `d3d12`. */
   readonly api: string;
+}
+
+export interface AdapterFacts extends NamedAdapter {
+  /** It computes on the CPU. */
+  readonly software: boolean;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** In the driver's words, with its version. */
+  readonly driver: string;
+  /** Bytes. */
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly features: readonly string[];
+}
+
+/** Every adapter with what it offers, in Dawn's order; empty without a driver. */
+export async function listAdapters(): Promise<readonly AdapterFacts[]> {
+  const facts: AdapterFacts[] = [];
+  for (const adapter of await adapterNames()) facts.push(await factsOf(adapter));
+  return facts;
 }
 
 /** Every adapter of every driver, in Dawn's order, each name once; empty without a driver. */
@@ -21,7 +44,7 @@ export async function adapterNames(): Promise<readonly NamedAdapter[]> {
 
 /** Reads Dawn's list: ` * backend: 'vulkan', name: 'SwiftShader Device (Subzero)'`. */
 export function parseAdapterNames(message: string): readonly NamedAdapter[] {
-  const all = [...message.matchAll(/^ \* backend: '([^']*)', name: '(.*)'$/gm)].map(([, api = "", name = ""]) => ({ api, name }));
+  const all = [...message.matchAll(/^ \* backend: '([^']*)', name: '(.*)'$/gm)].map(([, api = "", name = ""]) => ({ name, api }));
   return all.filter(({ name }, index) => name !== "" && all.findIndex((other) => other.name === name) === index);
 }
 
@@ -41,6 +64,24 @@ export function chooseAdapter(wanted: string, adapters: readonly NamedAdapter[])
     what: adapters.length === 0 ? "no GPU driver was found (Vulkan, Metal or Direct3D 12), so there is no adapter of any name" : `no adapter's name contains "${wanted}"; there ${adapters.length === 1 ? "is" : "are"} ${names}`,
     hint: "m2se doctor lists the adapters; --backend onnxruntime needs no GPU.",
   });
+}
+
+async function factsOf({ name, api }: NamedAdapter): Promise<AdapterFacts> {
+  const { info, limits, features } = await requestAdapter(name);
+  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = limits;
+  return {
+    name,
+    api,
+    software: isSoftware(info),
+    vendor: info.vendor,
+    architecture: info.architecture,
+    driver: info.description,
+    maxBufferSize,
+    maxStorageBufferBindingSize,
+    maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup,
+    features: [...features].sort(),
+  };
 }
 
 async function importDawn(): Promise<typeof import("webgpu")> {
