@@ -9,7 +9,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   core: [],
   media: ["core"],
   data: ["core", "media"],
-  config: ["core", "data/record.ts", "tasks/task.ts"],
+  config: ["core", "data/record.ts", "tasks/task.ts", "backend/names.ts"],
   metrics: ["core", "data/record.ts"],
   tasks: ["core", "data", "metrics"],
   text: ["core", "tasks", "data/record.ts"],
@@ -18,8 +18,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   model: ["core", "backend", "curriculum/batch.ts", "curriculum/batch-media.ts", "curriculum/tree-mask.ts"],
   train: ["core", "model", "backend", "curriculum", "tasks"],
   eval: ["core", "metrics", "model", "backend", "curriculum", "tasks", "text", "media", "data"],
+  doctor: ["core", "media", "text", "curriculum", "backend", "model", "train"],
   scoring: ["core", "data", "metrics", "tasks", "eval/intervals.ts"],
-  app: ["core", "config", "data", "media", "tasks", "text", "curriculum", "backend", "model", "train", "eval", "scoring"],
+  app: ["core", "config", "data", "media", "tasks", "text", "curriculum", "backend", "model", "train", "eval", "scoring", "doctor"],
   cli: ["core", "config", "data", "tasks", "curriculum", "train", "eval", "scoring", "app"],
 };
 

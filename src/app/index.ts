@@ -1,6 +1,7 @@
 /** @file What the command line can ask for. */
 export { checkRun, type CheckEvent, type CheckReport } from "./check-run.ts";
 export { buildRun, type BuildRunOptions, exportRun } from "./data-build.ts";
+export { answerProbe, type BackendReport, type DoctorEvent, type DoctorOptions, type DoctorReport, examine } from "../doctor/index.ts";
 export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
 export { planRun, type PlanOptions } from "./plan-run.ts";
 export type { PlannedStage } from "./prepare-stage.ts";

@@ -9,9 +9,9 @@ import { OWN_GRADIENTS } from "./own-gradients.ts";
 
 /** Registers the gradient of every tfjs-core op and of our kernels, which takes a second; a second call does nothing. Only training needs them. */
 export function registerGradients(): void {
-  if (registered("BatchMatMul") !== undefined) return;
-  requireEsm("@tensorflow/tfjs-core/dist/register_all_gradients.js", import.meta.url);
-  for (const config of OWN_GRADIENTS) registerGradient(config);
+  // tfjs-node brings tfjs's gradients, but not ours.
+  if (registered("BatchMatMul") === undefined) requireEsm("@tensorflow/tfjs-core/dist/register_all_gradients.js", import.meta.url);
+  for (const config of OWN_GRADIENTS) if (registered(config.kernelName) === undefined) registerGradient(config);
 }
 
 /** tfjs's own declaration leaves out that an op may have no gradient. */

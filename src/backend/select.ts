@@ -1,51 +1,110 @@
 /** @file Choosing and starting a backend. tfjs answers `false` and keeps the old one when it fails; here that is an error. */
-import { availableParallelism, cpus } from "node:os";
 import "@tensorflow/tfjs-backend-cpu";
 import { env, getBackend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "../core/errors.ts";
+import { cpuDescription } from "./cpu-description.ts";
+import { mayHaveGpu } from "./gpu-files.ts";
+import { backendHint, parseBackend, type WantedBackend } from "./names.ts";
 import { registerOrtBackend } from "./onnxruntime/backend.ts";
 
 export interface ActiveBackend {
   readonly name: string;
-  /** What it runs on, e.g. "2 CPU threads". */
+  /** What it runs on, e.g. "2 CPU threads", or the adapter. */
   readonly device: string;
   /** Why it was chosen. */
   readonly reason: string;
 }
 
-type Name = "onnxruntime" | "cpu";
+type Name = Exclude<WantedBackend["name"], "auto">;
 
-/** Preference order of `auto`. */
-const PREFERRED = ["onnxruntime", "cpu"] as const satisfies readonly Name[];
+interface Started {
+  readonly device: string;
+  readonly isOnGpu: boolean;
+}
 
+/** What a backend needs beyond tfjs is loaded when it is started; `adapter` is part of an adapter's name. */
 const START = {
-  onnxruntime: registerOrtBackend,
-  cpu: () => undefined,
-} as const satisfies Record<Name, () => void>;
+  webgpu: startWebGpu,
+  tensorflow: startTensorflow,
+  onnxruntime: () => {
+    registerOrtBackend();
+    return onCpu();
+  },
+  cpu: onCpu,
+} as const satisfies Record<Name, (adapter: string | undefined) => Started | Promise<Started>>;
 
 /** Starts the named backend, or under `auto` the fastest one that works, and says which and why. */
 export async function selectBackend(wanted: string): Promise<ActiveBackend> {
   env().set("PROD", true);
-  if (wanted !== "auto") return start(wanted, "asked for");
-  const failures: string[] = [];
-  for (const name of PREFERRED) {
-    try {
-      return await start(name, failures.length === 0 ? "fastest present" : `fastest that works; ${failures.join("; ")}`);
-    } catch (error) {
-      failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
-  throw new UserError({ kind: "SystemError", where: "backend auto", what: `no backend works (${failures.join("; ")})`, hint: "Run npm ci again." });
+  const parsed = parseBackend(wanted);
+  if (parsed === undefined) throw new UserError({ kind: "ConfigError", where: "backend", what: `"${wanted}" is not one`, hint: backendHint(wanted) });
+  const { name, adapter } = parsed;
+  if (name === "auto") return startFastest();
+  const { device } = await start(name, adapter);
+  return { name, device, reason: "asked for" };
 }
 
-async function start(wanted: string, reason: string): Promise<ActiveBackend> {
-  const name = PREFERRED.find((known) => known === wanted);
-  if (name === undefined) {
-    throw new UserError({ kind: "ConfigError", where: "backend", what: `"${wanted}" is not available in this version`, hint: `Available: auto, ${PREFERRED.join(", ")}.` });
+interface Candidate {
+  readonly name: Name;
+  /** Why it is not even loaded on this machine. */
+  readonly whyNot?: () => string | undefined | Promise<string | undefined>;
+  /** Started without a GPU it is slower than the next. */
+  readonly needsGpu?: boolean;
+}
+
+/** Order of `auto`. A GPU that is not there is told from its missing device file, so that nothing is loaded in vain. */
+const CANDIDATES: readonly Candidate[] = [
+  { name: "webgpu", whyNot: () => (mayHaveGpu() ? undefined : NO_GPU) },
+  { name: "tensorflow", needsGpu: true, whyNot: async () => (mayHaveGpu() ? whyNoTensorflow() : NO_GPU) },
+  { name: "onnxruntime" },
+  { name: "cpu" },
+];
+const NO_GPU = "this machine has no GPU";
+
+async function startFastest(): Promise<ActiveBackend> {
+  const passed: string[] = [];
+  for (const { name, whyNot, needsGpu = false } of CANDIDATES) {
+    const reason = await whyNot?.();
+    const started = reason ?? (await start(name, undefined).catch(whatOf));
+    if (typeof started === "string") passed.push(`${name}: ${started}`);
+    else if (needsGpu && !started.isOnGpu) passed.push(`${name}: it found no GPU`);
+    else return { name, device: started.device, reason: passed.length === 0 ? "fastest" : `fastest that works (${passed.join("; ")})` };
   }
-  START[name]();
+  throw new UserError({ kind: "SystemError", where: "backend auto", what: `no backend works (${passed.join("; ")})`, hint: "Run npm ci again." });
+}
+
+async function start(name: Name, adapter: string | undefined): Promise<Started> {
+  const started = await START[name](adapter);
   const isStarted = await setBackend(name);
   await ready();
   if (!isStarted || getBackend() !== name) throw new UserError({ kind: "SystemError", where: `backend ${name}`, what: "tfjs could not start it", hint: "Choose another with --backend." });
-  return { name, device: `${availableParallelism()} CPU threads, ${cpus()[0]?.model.trim() ?? "unknown processor"}`, reason };
+  return started;
+}
+
+async function startWebGpu(adapter: string | undefined): Promise<Started> {
+  const [{ registerWebGpuBackend }, { adapterNames, chooseAdapter }] = await Promise.all([import("./webgpu/backend.ts"), import("./webgpu/adapters.ts")]);
+  const wanted = adapter === undefined ? undefined : chooseAdapter(adapter, await adapterNames()).name;
+  const { description } = await registerWebGpuBackend(wanted);
+  return { device: description, isOnGpu: true };
+}
+
+async function startTensorflow(): Promise<Started> {
+  const { registerTensorflowBackend } = await import("./tensorflow.ts");
+  const { description, isOnGpu } = registerTensorflowBackend();
+  return { device: description, isOnGpu };
+}
+
+/** tfjs-node without a GPU is loaded when it is asked for only. */
+async function whyNoTensorflow(): Promise<string | undefined> {
+  const { tensorflowPackages } = await import("./tensorflow.ts");
+  return tensorflowPackages().includes("@tensorflow/tfjs-node-gpu") ? undefined : "@tensorflow/tfjs-node-gpu is not installed";
+}
+
+function onCpu(): Started {
+  return { device: cpuDescription(), isOnGpu: false };
+}
+
+function whatOf(error: unknown): string {
+  if (error instanceof UserError) return error.problems[0]?.what ?? error.message;
+  return error instanceof Error ? error.message : String(error);
 }

@@ -12,6 +12,9 @@ export interface Failure {
   readonly json?: Readonly<Record<string, unknown>>;
 }
 
+/** The result that a command gave is a failure: there is nothing more to say, but the exit code. */
+export class FailedResult extends Error {}
+
 /** Failures of the machine that may hit any write, wherever it is made. */
 const MACHINE_CODES = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM"];
 
@@ -22,6 +25,7 @@ export function describeFailure(thrown: unknown, { stopped }: { readonly stopped
     return { exitCode: error.exitCode, text: error.message, json: { kind: "error", exitCode: error.exitCode, problems: error.problems } };
   }
   if (error instanceof CommanderError) return usageFailure(error);
+  if (error instanceof FailedResult) return { exitCode: 1 };
   if (stopped && isAbort(error)) return { exitCode: 0 };
   return {
     exitCode: 1,

@@ -5,6 +5,7 @@ import { checkCommand } from "./commands/check.ts";
 import { configCommand } from "./commands/config.ts";
 import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { evalCommand } from "./commands/eval.ts";
 import { planCommand } from "./commands/plan.ts";
 import { predictCommand } from "./commands/predict.ts";
@@ -36,7 +37,7 @@ export function buildProgram(launch: Launch, writers: Writers): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(--help lists what there is)")
     .exitOverride();
-  for (const build of [demoCommand, dataCommand, checkCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand, scoreCommand]) {
+  for (const build of [demoCommand, dataCommand, checkCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand, scoreCommand, doctorCommand]) {
     program.addCommand(inherit(build(launch), program));
   }
   return program;

@@ -31,7 +31,7 @@ function wrongValue(path: ConfigPath, tree: ConfigTree): ConfigIssue {
   const node = treeAt(tree, path);
   const what = node === undefined ? `missing, expected ${expected}` : `got ${shorten(JSON.stringify(plainValue(node)))}, expected ${expected}`;
   const typed = node?.kind === "scalar" && typeof node.value === "string" ? node.value : undefined;
-  const words = /^one of (.*)$/.exec(expected)?.[1]?.split(", ");
+  const words = /^one of (.*?)(?: or .*)?$/.exec(expected)?.[1]?.split(", ");
   return typed === undefined || words === undefined ? { path, what } : { path, what, hint: didYouMean(typed, words) };
 }
 

@@ -55,7 +55,7 @@ type JsonSchema = z.core.JSONSchema.BaseSchema;
 
 function acceptedWords(schema: JsonSchema): string {
   if (schema.enum !== undefined) return `one of ${schema.enum.join(", ")}`;
-  if (schema.anyOf !== undefined) return schema.anyOf.map((one) => (typeof one === "boolean" ? "anything" : acceptedWords(one))).join(" or ");
+  if (schema.anyOf !== undefined) return schema.anyOf.map((one) => (typeof one === "boolean" ? "anything" : (one.description ?? acceptedWords(one)))).join(" or ");
   if (schema.type === "integer" || schema.type === "number") return numberWords(schema);
   if (schema.type === "boolean") return "true or false";
   if (schema.type === "string") return schema.pattern === undefined ? "a text" : `a text that matches ${schema.pattern}`;

@@ -3,16 +3,18 @@
  * and how long. Every default lives here and nowhere else. Paths are relative to the file that names them.
  */
 import { z } from "zod";
+import { ADAPTER_PREFIX, BACKENDS } from "../backend/names.ts";
 import { SPLITS } from "../data/record.ts";
 import { TASK_NAMES } from "../tasks/task.ts";
 
 export const MODALITIES = ["video", "audio", "text"] as const;
-export const BACKENDS = ["auto", "onnxruntime", "tensorflow", "webgpu", "cpu"] as const;
 
 const positiveInteger = z.number().int().positive();
 const fraction = z.number().min(0).max(1);
 /** Like a fraction, but 1 would divide by zero (bias correction). */
 const share = z.number().min(0).lt(1);
+
+const backendSchema = z.union([z.enum(BACKENDS), z.templateLiteral([ADAPTER_PREFIX, z.string().min(1)]).describe("webgpu:NAME with part of an adapter's name")]);
 
 /** `high`, `low` or a number: the probability that a unit (clip, conversation) brings this task in one epoch. */
 const mixtureLevel = z.union([z.string(), fraction]);
@@ -103,7 +105,7 @@ const evalSchema = z.strictObject({
 export const runConfigSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
   seed: z.number().int().default(42),
-  backend: z.enum(BACKENDS).default("auto"),
+  backend: backendSchema.default("auto").describe("where tensors live; auto: a GPU if there is one, else the fastest on the CPU (m2se doctor tells which)"),
   data: dataSchema,
   model: modelSchema,
   levels: z.record(z.string(), fraction).default({ high: 0.8, low: 0.3 }).describe("numbers behind the mixture's words"),
@@ -115,5 +117,5 @@ export type RunConfig = z.infer<typeof runConfigSchema>;
 export type StageConfig = z.infer<typeof stageSchema>;
 export type DataConfig = z.infer<typeof dataSchema>;
 export type LoraConfig = z.infer<typeof loraSchema>;
-export type BackendName = (typeof BACKENDS)[number];
+export type { BackendName } from "../backend/names.ts";
 export type InputModality = (typeof MODALITIES)[number];

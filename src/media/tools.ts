@@ -18,12 +18,12 @@ export interface MediaTools {
   readonly source: string;
 }
 
-type ToolName = "ffmpeg" | "ffprobe";
-interface Candidate {
+export type ToolName = "ffmpeg" | "ffprobe";
+export interface Candidate {
   readonly path: string;
   readonly source: string;
 }
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 const NPM_PACKAGES = { ffmpeg: "@ffmpeg-installer/ffmpeg", ffprobe: "@ffprobe-installer/ffprobe" } as const satisfies Record<ToolName, string>;
 const VERSION_TIMEOUT_MS = 20_000;
@@ -47,7 +47,12 @@ export async function findMediaTools(environment: Environment): Promise<MediaToo
   return { ffmpeg: ffmpeg.path, ffprobe: ffprobe.path, source };
 }
 
-async function findTool(name: ToolName, environment: Environment): Promise<Candidate> {
+/**
+ * One program, checked by running it once.
+ *
+ * @throws UserError (SystemError) that says how to install it when none works.
+ */
+export async function findTool(name: ToolName, environment: Environment): Promise<Candidate> {
   const variable = `M2SE_${name.toUpperCase()}`;
   const chosen = environment[variable];
   if (chosen !== undefined && chosen !== "") {

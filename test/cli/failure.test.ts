@@ -1,6 +1,6 @@
 import { CommanderError } from "commander";
 import { expect, test } from "vitest";
-import { describeFailure } from "../../src/cli/failure.ts";
+import { describeFailure, FailedResult } from "../../src/cli/failure.ts";
 import { UserError } from "../../src/core/errors.ts";
 
 const running = { stopped: false };
@@ -24,6 +24,10 @@ test("anything unexpected is called a bug, with its stack and its causes", () =>
   expect(text).toMatch(/\nThis is a bug in m2se: please report it with the command line and the text above\.$/);
   expect(json).toEqual({ kind: "error", exitCode: 1, message: "outer" });
   expect(describeFailure({ odd: 1 }, running).text).toContain("{ odd: 1 }");
+});
+
+test("a result that is a failure has been said: only the exit code is left", () => {
+  expect(describeFailure(new FailedResult("said"), running)).toEqual({ exitCode: 1 });
 });
 
 test("a full disk is the machine's fault wherever it is met", () => {

@@ -105,6 +105,8 @@ test("the flags are frozen: a new knob belongs in the config's schema", () => {
       "m2se score --out <file>",
       "m2se score --submission <file>",
       "m2se score --swift <file>",
+      "m2se doctor --backend <name>",
+      "m2se doctor --probe <what>",
     ]
   `);
 });
@@ -130,6 +132,9 @@ test.each([
   ["config --explain seed"],
   ["score --task mer --protocol official --predictions p.csv --gold g.csv --json"],
   ["demo"],
+  ["demo --backend webgpu:swiftshader"],
+  ["doctor"],
+  ["doctor --json --backend webgpu"],
 ])("m2se %s is understood", async (line) => {
   expect(await parse(...line.split(" "))).toMatchObject({ launched: true, exitCode: 0, err: "" });
 });
@@ -139,7 +144,8 @@ test.each([
   ["train --stage 1 --confg x", "error: required option '--config <file>' not specified"],
   ["plan --config a --stag 1", "error: unknown option '--stag'\n(Did you mean --stage?)"],
   ["plan --config a extra", "error: too many arguments for 'plan'. Expected 0 arguments but got 1."],
-  ["plan --config a --backend cuda", "error: option '--backend <name>' argument 'cuda' is invalid. Allowed choices are auto, onnxruntime, tensorflow, webgpu, cpu."],
+  ["plan --config a --backend cuda", `error: option '--backend <name>' argument 'cuda' is invalid. "cuda" is not one. Known: auto, onnxruntime, tensorflow, webgpu, cpu, webgpu:NAME.`],
+  ["plan --config a --backend tensorflw", `error: option '--backend <name>' argument 'tensorflw' is invalid. "tensorflw" is not one. Known: auto, onnxruntime, tensorflow, webgpu, cpu, webgpu:NAME. Did you mean "tensorflow"?`],
   ["eval --run-dir r --task emo", `error: option '--task <tasks>' argument 'emo' is invalid. "emo" is not one. Known: msa, erc, fer, eri, ecpe, all. Did you mean "erc"?`],
   ["eval --run-dir r --task all --modalities sound", `error: option '--modalities <inputs>' argument 'sound' is invalid. "sound" is not one. Known: video, audio, text.`],
   ["eval --run-dir r --task all --limit 0", "error: option '--limit <n>' argument '0' is invalid. Expected a whole number above 0."],
@@ -149,6 +155,13 @@ test.each([
   ["data synth --out d --seed 1.5", "error: option '--seed <n>' argument '1.5' is invalid. Expected a whole number."],
 ])("m2se %s is a usage error", async (line, message) => {
   expect(await parse(...line.split(" "))).toEqual({ launched: false, out: "", err: `${message}\n(--help lists what there is)\n`, exitCode: 2 });
+});
+
+test("what doctor's child processes are asked is in no help", async () => {
+  const { out } = await parse("doctor", "--help");
+
+  expect(out).toContain("--backend <name>");
+  expect(out).not.toContain("probe");
 });
 
 test("help and version are answers, no command at all is a mistake", async () => {

@@ -109,6 +109,15 @@ test("an inherited file value loses to --set, which loses to a flag of its own",
   expect(config.backend).toBe("cpu");
 });
 
+test("an adapter is named behind webgpu:, a backend that is none gets the list and the nearest", async () => {
+  expect((await load({ "a.yaml": `${BASE}backend: webgpu:SwiftShader\n` })).config.backend).toBe("webgpu:SwiftShader");
+  expect(await messageOf({ "a.yaml": BASE }, { set: ["backend=onxruntime"] })).toBe(
+    'ConfigError --set backend=onxruntime backend: got "onxruntime", expected one of auto, onnxruntime, tensorflow, webgpu, cpu or webgpu:NAME with part of an adapter\'s name.\n' +
+      '  Known: auto, onnxruntime, tensorflow, webgpu, cpu. Did you mean "onnxruntime"?',
+  );
+  expect(await messageOf({ "a.yaml": BASE }, { set: ['backend="webgpu:"'] })).toContain('got "webgpu:", expected one of auto');
+});
+
 test("YAML 1.2: yes is a text, 1e-3 is a number", async () => {
   expect(await messageOf({ "a.yaml": BASE.replace("learningRate: 1e-3", "learningRate: yes") })).toBe(
     'ConfigError a.yaml:7 stages.one.trainable.0.learningRate: got "yes", expected a number from 0.',

@@ -1,9 +1,9 @@
 /** @file The flags that name a config, and the config they name. */
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
-import { BACKENDS, flagOverride, idleSettings, loadConfig, type BackendName, type LoadedConfig } from "../../config/index.ts";
+import { flagOverride, idleSettings, loadConfig, type BackendName, type LoadedConfig } from "../../config/index.ts";
 import type { CommandContext } from "../context.ts";
-import { collect } from "./values.ts";
+import { collect, knownBackend } from "./values.ts";
 
 export interface ConfigFlags {
   readonly config: string;
@@ -12,7 +12,7 @@ export interface ConfigFlags {
 }
 
 export const setOption = (): Option => new Option("--set <path=value>", "a setting of the config, e.g. stages.0.budget.maxSteps=20; repeatable").argParser(collect);
-export const backendOption = (): Option => new Option("--backend <name>", "where tensors live").choices(BACKENDS);
+export const backendOption = (): Option => new Option("--backend <name>", "where tensors live: auto, onnxruntime, tensorflow, webgpu, cpu, or webgpu:NAME with part of an adapter's name").argParser(knownBackend);
 
 /** Adds --config, --set and --backend. */
 export function withConfigFlags(command: Command): Command {

@@ -1,6 +1,6 @@
 /** @file Parsers of flag values; a wrong value is a usage error that says what is accepted. */
 import { InvalidArgumentError } from "commander";
-import { MODALITIES, type InputModality } from "../../config/index.ts";
+import { backendHint, isBackendName, MODALITIES, type BackendName, type InputModality } from "../../config/index.ts";
 import { didYouMean } from "../../core/suggest.ts";
 import { TASK_NAMES, type TaskName } from "../../tasks/task.ts";
 
@@ -27,6 +27,12 @@ export function taskList(text: string): readonly TaskName[] {
 /** Names of inputs with commas between. */
 export function modalityList(text: string): readonly InputModality[] {
   return wordList({ text, known: MODALITIES, more: [] });
+}
+
+/** A backend, or `webgpu:NAME`. */
+export function knownBackend(text: string): BackendName {
+  if (isBackendName(text)) return text;
+  throw new InvalidArgumentError(`"${text}" is not one. ${backendHint(text)}`);
 }
 
 /** For flags that may be given several times. */

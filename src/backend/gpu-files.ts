@@ -1,0 +1,35 @@
+/** @file Whether this machine has a GPU at all, told from its device files: no driver is loaded, nothing is printed. */
+import { readdirSync } from "node:fs";
+
+/** Of Linux: Mesa's drivers, NVIDIA's, Windows' GPU in WSL, Adreno, Mali. */
+const DEVICE_FILES = [
+  { folder: "/dev/dri", file: /^renderD\d+$/ },
+  { folder: "/dev", file: /^(nvidia\d+|dxg|kgsl-3d0|mali\d+)$/ },
+] as const;
+
+export interface Machine {
+  readonly platform: NodeJS.Platform;
+  /** Names in a folder; empty when there is no such folder. */
+  readonly list: (folder: string) => readonly string[];
+}
+
+export const THIS_MACHINE: Machine = { platform: process.platform, list: listFolder };
+
+/** The device files of GPUs; undefined where the system has none such (macOS, Windows) and only a driver knows. */
+export function gpuFiles({ platform, list }: Machine = THIS_MACHINE): readonly string[] | undefined {
+  if (platform !== "linux") return undefined;
+  return DEVICE_FILES.flatMap(({ folder, file }) => list(folder).filter((name) => file.test(name)).map((name) => `${folder}/${name}`));
+}
+
+/** False where it is certain that there is no GPU. */
+export function mayHaveGpu(machine: Machine = THIS_MACHINE): boolean {
+  return gpuFiles(machine)?.length !== 0;
+}
+
+function listFolder(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,30 @@
+/** @file The kernels of tfjs's that training and answering run, own kernels apart. A test records them from the model and holds this list to it. */
+
+/** Names in tfjs's registry, in order. */
+export const MODEL_KERNELS = [
+  "Add",
+  "BatchMatMul",
+  "Cast",
+  "Concat",
+  "Erf",
+  "Exp",
+  "Fill",
+  "GatherV2",
+  "Identity",
+  "Log",
+  "Max",
+  "Mean",
+  "Multiply",
+  "OneHot",
+  "PadV2",
+  "Reshape",
+  "Rsqrt",
+  "Sigmoid",
+  "Slice",
+  "Softmax",
+  "SplitV",
+  "Square",
+  "Sub",
+  "Sum",
+  "Transpose",
+] as const;
