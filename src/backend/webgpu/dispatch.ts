@@ -146,7 +146,8 @@ function pipelineOf(backend: WebGPUBackend, program: Program): Compiled {
   return compiled;
 }
 
-function moduleCode({ reads, writes, uniforms, enables = [], code }: Program): string {
+/** The whole shader. */
+export function moduleCode({ reads, writes, uniforms, enables = [], code }: Program): string {
   const buffers = [...Object.entries(reads).map(([name, element]) => `var<storage, read> ${name}: array<${element}>;`), ...Object.entries(writes).map(([name, element]) => `var<storage, read_write> ${name}: array<${element}>;`)];
   const members = Object.entries(uniforms).map(([name, type]) => `${name}: ${type}`);
   return [

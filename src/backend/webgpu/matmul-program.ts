@@ -142,12 +142,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   ${range(perThread).map((r) => quads.map((q) => `write(vec3<u32>(origin.x + (column + ${(q * columns) / 8}u) * 4u, origin.y + (row + ${(Math.floor(r / 4) * rows) / 8}u) * 4u + ${r % 4}u, group.z), sum${r}_${q});`).join(" ")).join("\n  ")}
 }
 
-fn write(at: vec3<u32>, product: vec4<f32>) {
-  if (at.y >= u.rows || at.x >= u.columns) { return; }
-  var value = product${hasScale ? " * scale[0]" : ""};
-  let index = (at.z * u.rows + at.y) * u.resultStride + u.resultStart + at.x;
-  ${isResultAligned ? writeQuad({ hasBias, accumulates }) : writeSingles({ hasBias, accumulates })}
-}`;
+${epilogueCode({ isResultAligned, hasBias, hasScale, accumulates })}`;
 }
 
 /** A quad's place in a row of a part: neighbours along K would else meet in one memory bank. */
@@ -162,20 +157,44 @@ function blockPosition(index: string, { isDepthFirst }: Operand, width: number, 
   return `let ${fast} = ${index} % ${length}u; let ${slow} = ${index} / ${length}u;`;
 }
 
-/** Four quads along the rows, for four successive depths; zero outside the matrix. */
-function fetchCode({ name, operand: { isDepthFirst, isAligned }, outer, stride }: { name: string; operand: Operand; outer: string; stride: string }): string {
+export interface QuadCode {
+  readonly name: string;
+  readonly operand: Operand;
+  /** The uniforms with the length along M or N, and the distance of memory's rows. */
+  readonly outer: string;
+  readonly stride: string;
+}
+
+/** Four numbers of a row of memory; zero outside the matrix. */
+export function quadCode({ name, operand: { isDepthFirst, isAligned }, outer, stride }: QuadCode): string {
   const [memoryRows, memoryColumns] = isDepthFirst ? ["u.depth", outer] : [outer, "u.depth"];
-  const quad = `
+  return `
 fn quad_${name}(row: u32, column: u32, offset: u32) -> vec4<f32> {
   if (row >= ${memoryRows} || column >= ${memoryColumns}) { return vec4<f32>(); }
   let at = offset + row * ${stride} + column;
   ${isAligned ? `return ${name}[at / 4u];` : `var quad = vec4<f32>(${name}[at], 0, 0, 0); ${range(3).map((i) => `if (column + ${i + 1}u < ${memoryColumns}) { quad[${i + 1}] = ${name}[at + ${i + 1}u]; }`).join(" ")} return quad;`}
 }`;
-  const [row, column] = isDepthFirst ? ["depth", "outer"] : ["outer", "depth"];
+}
+
+/** Four quads along the rows, for four successive depths. */
+function fetchCode(code: QuadCode): string {
+  const { name, operand } = code;
+  const [row, column] = operand.isDepthFirst ? ["depth", "outer"] : ["outer", "depth"];
   const fetched = range(4).map((i) => `let q${i} = quad_${name}(${row} + ${i}u, ${column}, offset);`).join(" ");
   const turned = range(4).map((i) => `vec4<f32>(${range(4).map((j) => `q${j}[${i}]`).join(", ")})`);
-  return `${quad}
-fn fetch_${name}(outer: u32, depth: u32, offset: u32) -> Block { ${fetched} return Block(${isDepthFirst ? "q0, q1, q2, q3" : turned.join(", ")}); }`;
+  return `${quadCode(code)}
+fn fetch_${name}(outer: u32, depth: u32, offset: u32) -> Block { ${fetched} return Block(${operand.isDepthFirst ? "q0, q1, q2, q3" : turned.join(", ")}); }`;
+}
+
+/** `write(at, product)`: column, row and batch, and four numbers in a row, with what is to be added. */
+export function epilogueCode({ isResultAligned, hasBias, hasScale, accumulates }: Pick<ProductCode, "isResultAligned" | "hasBias" | "hasScale" | "accumulates">): string {
+  return `
+fn write(at: vec3<u32>, product: vec4<f32>) {
+  if (at.y >= u.rows || at.x >= u.columns) { return; }
+  var value = product${hasScale ? " * scale[0]" : ""};
+  let index = (at.z * u.rows + at.y) * u.resultStride + u.resultStart + at.x;
+  ${isResultAligned ? writeQuad({ hasBias, accumulates }) : writeSingles({ hasBias, accumulates })}
+}`;
 }
 
 interface Epilogue {
