@@ -6,6 +6,7 @@ import { batchFeatures } from "../../src/model/batch-features.ts";
 import { embedBatch, hiddenStates, logitsAt } from "../../src/model/emoverse.ts";
 import type { ParamStore } from "../../src/model/params.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
+import { useDeviceDouble } from "../backend/device-double.ts";
 import { useBackend } from "../model/support.ts";
 import { toyConfig } from "../model/toy-model.ts";
 import { toyBatch, toyClipSamples, toyMedia, toyWeights } from "../train/toy-rows.ts";
@@ -48,6 +49,25 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
 
     [3, 4, 2, 5, 1].forEach((tokens, i) => expect(scores[i]).toBeCloseTo(-3.465736 * tokens, 4));
   });
+});
+
+test("on a device the likelihoods are the host's, in one read", { timeout: TIMEOUT_MS }, async () => {
+  const [{ row, prompts }] = promptRows(PROMPTS, ANSWERS, 200) as [ReturnType<typeof promptRows>[0]];
+  const batch = toyBatch(row);
+  const input = { batch, media: toyMedia(batch), answers: prompts.flatMap(({ answers }) => answers) };
+  await useBackend("cpu");
+  params = toyWeights();
+  const expected = await answerLogProbs(params, toyConfig, input);
+  const { reads } = await useDeviceDouble({ ownKernels: false, params });
+  const before = tf.memory().numTensors;
+
+  const logProbs = await answerLogProbs(params, toyConfig, input);
+
+  expect(logProbs.length).toBe(15);
+  logProbs.forEach((value, i) => expect(Math.abs(value / expected[i]! - 1), `answer ${i}`).toBeLessThan(1e-5));
+  expect(reads()).toBe(1);
+  expect(tf.memory().numTensors).toBe(before);
+  params.dispose();
 });
 
 /** The whole sequence prompt + answer, causal; doubles after the logits. */

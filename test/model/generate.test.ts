@@ -10,6 +10,7 @@ import type { Params, ParamStore } from "../../src/model/params.ts";
 import { tidied } from "../../src/backend/tidied.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
 import { toyBatch, toyClipSamples, toyMedia, toyWeights } from "../train/toy-rows.ts";
+import { useDeviceDouble } from "../backend/device-double.ts";
 import { answersByPrompt } from "./generated.ts";
 import { useBackend } from "./support.ts";
 import { toyConfig } from "./toy-model.ts";
@@ -134,6 +135,22 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
 
     expect(reads.filter((name) => name === "language_model.lm_head.weight").length).toBe(3);
   });
+});
+
+test.each([["with", true], ["without", false]] as const)("on a device %s kernels of ours, answers are the host's, a row and a token cost one read each, and nothing is left behind", { timeout: TIMEOUT_MS }, async (_, ownKernels) => {
+  await useBackend("cpu");
+  params = toyWeights();
+  const rows = [[...PROMPTS.slice(0, 4), prompt("long", 125)], PROMPTS.slice(4)];
+  const expected = await generateInRows(rows);
+  const { reads } = await useDeviceDouble({ ownKernels, params });
+  const before = tf.memory().numTensors;
+
+  const answers = await generateInRows(rows);
+
+  expect(answers).toEqual(expected);
+  expect(reads()).toBe(rows.length + MAX_NEW - 1);
+  expect(tf.memory().numTensors).toBe(before);
+  params.dispose();
 });
 
 interface Options {

@@ -2,9 +2,11 @@ import { readFile } from "node:fs/promises";
 import { memory, scalar, tensor, tidy } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { adamwKernel } from "../../src/backend/adamw-kernel.ts";
+import { hasHostMemory, readFloats } from "../../src/backend/host-memory.ts";
 import { openSafetensors } from "../../src/model/checkpoints/safetensors.ts";
-import type { ParamStore } from "../../src/model/params.ts";
+import { ParamStore } from "../../src/model/params.ts";
 import { adamwStep, adamwUpdate, decaysMatrices, disposeMoments, type AdamWState, type AdamWUpdate } from "../../src/train/adamw.ts";
+import { useDeviceDouble } from "../backend/device-double.ts";
 import { goldenPath } from "../golden/golden.ts";
 import { randomTensor, relativeError, useBackend } from "../model/support.ts";
 import { emptyStore } from "../model/toy-model.ts";
@@ -171,3 +173,36 @@ test("matrices decay; norms, biases, layer scales, class token and positions do 
 function update(gradients: AdamWUpdate["gradients"]): AdamWUpdate {
   return { gradients, gradientScale: 1, learningRate: () => 0.01, decays: () => true, options: OPTIONS };
 }
+
+test.each([["with", true], ["without", false]] as const)("on a device %s the kernel, parameters and moments are those of the formula, and nothing else is left", async (_, ownKernels) => {
+  const { reads } = await useDeviceDouble({ ownKernels });
+  expect(hasHostMemory()).toBe(false);
+  const store = new ParamStore();
+  const state: AdamWState = new Map();
+  const given = Float32Array.of(1, -2, 3);
+  const arrays = { parameter: given.slice(), first: new Float32Array(3), second: new Float32Array(3) };
+  store.set("a", tensor(given, [3, 1]));
+  const shared = store.get("a").clone();
+  const counts: number[] = [];
+
+  for (const step of [1, 2, 3]) {
+    const gradient = Float32Array.of(0.5, step, -1);
+    adamwStep({ ...arrays, gradient }, { ...OPTIONS, learningRate: 0.01, gradientScale: 1, step });
+    const onDevice = tensor(gradient, [3, 1]);
+    await adamwUpdate(store, state, update(new Map([["a", onDevice]])));
+    onDevice.dispose();
+    counts.push(memory().numTensors);
+  }
+
+  expect(reads()).toBe(ownKernels ? 0 : 12);
+  expect(store.get("a").shape).toEqual([3, 1]);
+  expect(await readFloats(store.get("a"))).toEqual(arrays.parameter);
+  expect(await readFloats(state.get("a")!.first)).toEqual(arrays.first);
+  expect(await readFloats(state.get("a")!.second)).toEqual(arrays.second);
+  expect(await readFloats(shared)).toEqual(Float32Array.of(1, -2, 3)); // another tensor on the same memory
+  expect(given).toEqual(Float32Array.of(1, -2, 3));
+  expect(new Set(counts).size).toBe(1);
+  disposeMoments(state);
+  store.dispose();
+  shared.dispose();
+});

@@ -2,14 +2,19 @@ import { spawnSync } from "node:child_process";
 import { appendFile, mkdir, readFile, readdir, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { tensor } from "@tensorflow/tfjs-core";
+import { memory, tensor } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { storeTensors } from "../../src/model/checkpoints/store-tensors.ts";
 import { addLora, isLora } from "../../src/model/lora.ts";
-import { adamwUpdate, type AdamWState } from "../../src/train/adamw.ts";
+import { writeSafetensors, type TensorToWrite } from "../../src/model/checkpoints/write-safetensors.ts";
+import { ParamStore } from "../../src/model/params.ts";
+import { adamwUpdate, type AdamWState, disposeMoments, moment } from "../../src/train/adamw.ts";
 import { latestCheckpoint, listCheckpoints, rotateCheckpoints } from "../../src/train/checkpoint-folders.ts";
 import { checkCheckpoint, loadCheckpointWeights, readCheckpoint, readCheckpointOptimizer, saveCheckpoint, type Checkpoint } from "../../src/train/checkpoint.ts";
 import { writeManifest } from "../../src/train/checkpoint-manifest.ts";
+import { readOptimizer } from "../../src/train/optimizer-file.ts";
+import { useDeviceDouble } from "../backend/device-double.ts";
+import { useBackend } from "../model/support.ts";
 import { toyStore } from "../model/toy-model.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { state } from "./checkpoint-state.ts";
@@ -44,6 +49,40 @@ test("a checkpoint gives back state, adapter weights and optimizer bit for bit",
   const restored = await readCheckpointOptimizer(checkpoint);
   expect(momentNumbers(restored)).toEqual(momentNumbers(optimizer));
   expect(restored.get("mlp1.1.bias")?.step).toBe(2);
+});
+
+test("a checkpoint of a device's numbers is, byte for byte, the one of the host's", async () => {
+  const save = async (name: string): Promise<Checkpoint> => {
+    const store = new ParamStore();
+    store.set("a", tensor([[1, 2], [3, 1 / 3]]));
+    const optimizer: AdamWState = new Map([["a", { step: 3, first: moment(Float32Array.of(1, 2, 3, 4)), second: moment(Float32Array.of(5, 6, 7, 1 / 7)) }]]);
+    const saved = await saveCheckpoint(join(folder, name), { weights: storeTensors(store), optimizer, state: state({}) });
+    store.dispose();
+    disposeMoments(optimizer);
+    return saved;
+  };
+  const folder = await temporaryFolder();
+  await useBackend("cpu");
+  const host = await save("host");
+  const { reads } = await useDeviceDouble({ ownKernels: false });
+  const before = memory().numTensors;
+
+  const device = await save("device");
+
+  expect(device.hash).toBe(host.hash);
+  expect(reads()).toBe(3);
+  expect(memory().numTensors).toBe(before);
+});
+
+test("an optimizer file that lacks a moment is told, and nothing of it stays in memory", async () => {
+  await useBackend("cpu");
+  const path = join(await temporaryFolder(), "optimizer.safetensors");
+  const whole = (name: string): TensorToWrite[] => [{ name: `first_moment.${name}`, shape: [1], data: Float32Array.of(1) }, { name: `second_moment.${name}`, shape: [1], data: Float32Array.of(1) }, { name: `step.${name}`, shape: [], data: Int32Array.of(1) }];
+  await writeSafetensors(path, [...whole("a"), ...whole("b").slice(1)]);
+  const before = memory().numTensors;
+
+  await expect(readOptimizer(path)).rejects.toThrow(`CheckpointError ${path}: the moments of "b" are missing`);
+  expect(memory().numTensors).toBe(before);
 });
 
 test("equal content gives an equal hash, other content another one", async () => {

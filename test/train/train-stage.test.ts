@@ -5,9 +5,10 @@ import { batchFeatures } from "../../src/model/batch-features.ts";
 import { generateGreedy } from "../../src/model/generate.ts";
 import type { ParamStore } from "../../src/model/params.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
-import { moment } from "../../src/train/adamw.ts";
+import { disposeMoments, moment } from "../../src/train/adamw.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import { trainStage, type StageRun } from "../../src/train/train-stage.ts";
+import { useDeviceDouble } from "../backend/device-double.ts";
 import { answersByPrompt } from "../model/generated.ts";
 import { useBackend } from "../model/support.ts";
 import { toyConfig } from "../model/toy-model.ts";
@@ -81,6 +82,49 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
     expect(alive.length).toBeGreaterThanOrEqual(6);
     expect(new Set(alive.slice(1, 6)).size).toBe(1);
   });
+});
+
+test.each([["with", true], ["without", false]] as const)("a device %s kernels of ours takes the host's steps, each with one read and all tensors in their place", { timeout: TIMEOUT_MS }, async (_, ownKernels) => {
+  const budget = { epochs: 2, rowTokens: 80, rowsPerBatch: 1, accumulation: 2 };
+  const host = stageRun({ budget });
+  const expected = steps(await collect(host));
+  const device = stageRun({ budget });
+  const { reads } = await useDeviceDouble({ ownKernels, params: device.params });
+  const readsAfter: number[] = [0];
+  const events: RunEvent[] = [];
+  for await (const event of trainStage(device)) {
+    events.push(event);
+    readsAfter.push(reads());
+  }
+
+  const got = steps(events);
+  const updates = ownKernels ? 0 : 4 * device.learningRates.size;
+  expect(got.length).toBe(expected.length);
+  expect(got.length).toBeGreaterThan(2);
+  got.forEach((step, i) => {
+    expect(step.loss / expected[i]!.loss).toBeCloseTo(1, 5);
+    expect(step.gradientNorm / expected[i]!.gradientNorm).toBeCloseTo(1, 5);
+    expect(readsAfter[i + 1]! - readsAfter[i]!).toBe(1 + updates);
+  });
+  expect(new Set(got.slice(1).map(({ tensorsAlive }) => tensorsAlive)).size).toBe(1);
+  for (const [name, { step, first }] of host.start.moments) {
+    const moments = device.start.moments.get(name)!;
+    expect(moments.step).toBe(step);
+    expect(moments.first.size).toBe(first.size);
+  }
+  disposeMoments(device.start.moments);
+});
+
+test("on a device, a gradient that is not finite stops before the update, with its name", { timeout: TIMEOUT_MS }, async () => {
+  const run = stageRun({ budget: { rowTokens: 80 } });
+  await useDeviceDouble({ ownKernels: true, params: run.params });
+  const broken = "language_model.model.layers.0.mlp.down_proj.weight";
+  run.params.set(broken, tf.fill(run.params.get(broken).shape, Infinity));
+  const alive = tf.memory().numTensors;
+
+  await expect(collect(run)).rejects.toThrow(/^SystemError stage toy, step 1: the loss or a gradient is not finite\. Got loss NaN, expected a number; first gradient: \S+ \(\d+ in all\)\./);
+  expect(run.start.moments.size).toBe(0);
+  expect(tf.memory().numTensors).toBe(alive);
 });
 
 test("one batch is learnt by heart, and generation then writes its targets", { timeout: TIMEOUT_MS }, async () => {
