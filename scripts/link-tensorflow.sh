@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the addon of tfjs-node against a libtensorflow of yours, for `--backend tensorflow`:
-#   npm install --no-save @tensorflow/tfjs-node@4.22.0 && scripts/link-tensorflow.sh PATH [PACKAGE]
+#   npm install --no-save --save-prod @tensorflow/tfjs-node@4.22.0 && scripts/link-tensorflow.sh PATH [PACKAGE]
 # PATH: the folder `tensorflow` inside a Python TensorFlow 2 (libtensorflow_cc.so.2, libtensorflow_framework.so.2, include),
 #       or an unpacked libtensorflow for C (lib/libtensorflow.so.2, lib/libtensorflow_framework.so.2, include).
 #       A TensorFlow with CUDA makes the backend run on the GPU.
@@ -44,7 +44,7 @@ package_folder() { # of a folder, or of a name as m2se would resolve it
     node -p 'require("path").dirname(require.resolve(process.argv[1] + "/package.json", { paths: [process.argv[2]] }))' "$1" "$root" 2>/dev/null
   fi
 }
-install="npm install --no-save @tensorflow/tfjs-node@4.22.0"
+install="npm install --no-save --save-prod @tensorflow/tfjs-node@4.22.0"
 if [[ $# -eq 2 ]]; then
   package=$(package_folder "$2") || fail "the package $2 is not installed" "Run: $install"
 else

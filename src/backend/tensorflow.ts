@@ -17,7 +17,7 @@ export type TensorflowPackage = (typeof TENSORFLOW_PACKAGES)[number];
 
 /** Builds the addon that both packages need against a libtensorflow that is there; see the script. */
 const LINK_HINT = "scripts/link-tensorflow.sh PATH builds its addon against a libtensorflow of yours.";
-export const INSTALL_COMMAND = "npm install --no-save @tensorflow/tfjs-node@4.22.0";
+export const INSTALL_COMMAND = "npm install --no-save --save-prod @tensorflow/tfjs-node@4.22.0";
 
 export interface Tensorflow {
   readonly package: TensorflowPackage;

@@ -28,7 +28,7 @@ test("installed packages are found without loading them, the GPU's first", () =>
 test("without a package the way to one is told", () => {
   expect(() => registerTensorflowBackend(packages({}))).toThrow(
     "SystemError backend tensorflow: @tensorflow/tfjs-node-gpu is not installed; @tensorflow/tfjs-node is not installed.\n" +
-      "  npm install --no-save @tensorflow/tfjs-node@4.22.0, then scripts/link-tensorflow.sh PATH builds its addon against a libtensorflow of yours.",
+      "  npm install --no-save --save-prod @tensorflow/tfjs-node@4.22.0, then scripts/link-tensorflow.sh PATH builds its addon against a libtensorflow of yours.",
   );
 });
 
