@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { memory } from "@tensorflow/tfjs-core";
 import { expect, test, vi } from "vitest";
 import { planRun, trainRun } from "../../src/app/index.ts";
 import type { RunConfig } from "../../src/config/index.ts";
@@ -27,7 +28,12 @@ test("stopping after every single step and going on gives, byte for byte, the ch
   const explain = { checkpoints, budget: { epochs: 1, maxSteps: 3, rowTokens: 420, rowsPerBatch: 1, accumulation: 2, gradientCheckpointing: false } };
   const config = withStage(withStage(toyRunConfig(place.folder), "see", { checkpoints }), "explain", explain);
   const [whole, cut] = [join(place.folder, "whole"), join(place.folder, "cut")];
-  const uninterrupted = await train(config, whole);
+  const living: number[] = [];
+  const noteTensors = ({ kind }: RunEvent): void => {
+    if (kind === "stage-start") living.push(memory().numTensors);
+  };
+  const uninterrupted = await train(config, whole, { onEvent: noteTensors });
+  expect(living).toEqual([living[0], living[0]]); // the first stage left none behind
 
   let stops = 0;
   const seen: unknown[] = [];
@@ -52,7 +58,9 @@ test("stopping after every single step and going on gives, byte for byte, the ch
     expect((await readdir(join(cut, stage))).length).toBeGreaterThanOrEqual(2);
   }
 
+  const tensors = memory().numTensors;
   const again = await train(config, whole, { resume: true });
+  expect(memory().numTensors).toBe(tensors); // weights and moments of both stages were loaded
   expect(kindsOf(again)).toEqual(["run-start", "stage-start", "stage-start"]);
   await expect(train({ ...config, seed: 8 }, whole, { resume: true })).rejects.toThrow(/made with other settings: seed: got 8, expected \d+\.\n {2}Go on with the config that the run was started with, or start in a new run directory\.$/);
   expect(JSON.parse(await readFile(join(whole, "config.json"), "utf8"))).toMatchObject({ seed: 7 });
