@@ -24,7 +24,7 @@ test("every parameter is reached: on onnxruntime the gradients are the reference
   expect([...reference.gradients.keys()]).toEqual(tinyTrained(params));
   params.dispose();
   // exact zeros: a key's bias shifts all of a query's scores alike
-  const idle = [...reference.gradients].filter(([name, gradient]) => !/k_proj\.bias$/.test(name) && gradient.every((value) => Math.abs(value) < 1e-6));
+  const idle = [...reference.gradients].filter(([name, gradient]) => !name.endsWith("k_proj.bias") && gradient.every((value) => Math.abs(value) < 1e-6));
   expect(idle.map(([name]) => name)).toEqual([]);
   expect(reference.losses.every((loss) => loss > 0.5 * Math.log(TINY_CONFIG.llm_config.vocab_size))).toBe(true);
   expect(reference.milliseconds).toBeGreaterThan(0);

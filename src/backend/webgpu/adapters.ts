@@ -1,4 +1,5 @@
 /** @file All adapters of this machine. WebGPU hands out one; Dawn names all of them when it is asked for one that does not exist. */
+import type * as Dawn from "webgpu";
 import { UserError } from "../../core/errors.ts";
 import { isSoftware, requestAdapter } from "./adapter.ts";
 
@@ -84,7 +85,7 @@ async function factsOf({ name, api }: NamedAdapter): Promise<AdapterFacts> {
   };
 }
 
-async function importDawn(): Promise<typeof import("webgpu")> {
+async function importDawn(): Promise<typeof Dawn> {
   try {
     const dawn = await import("webgpu");
     Object.assign(globalThis, dawn.globals);
