@@ -49,7 +49,7 @@ async function* logged(runDir: string, events: AsyncGenerator<RunEvent>): AsyncG
 async function* trainStages(options: TrainOptions, { backend, experiment }: { backend: ActiveBackend; experiment: Experiment }): AsyncGenerator<RunEvent> {
   const { config, runDir, signal } = options;
   const stages = options.stages.map((name) => stageNamed(config, name));
-  yield { kind: "run-start", backend: backend.name, device: backend.device, stages: options.stages, seed: config.seed };
+  yield { kind: "run-start", backend: backend.name, device: backend.device, reason: backend.reason, stages: options.stages, seed: config.seed };
   await writeFileAtomic(join(runDir, "provenance.json"), toJson(await provenance(experiment, backend)));
   const loaded = yield* loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), {
     signal,

@@ -46,31 +46,32 @@ export async function selectBackend(wanted: string): Promise<ActiveBackend> {
 
 interface Candidate {
   readonly name: Name;
-  /** Why it is not even loaded on this machine. */
-  readonly whyNot?: () => string | undefined | Promise<string | undefined>;
-  /** Started without a GPU it is slower than the next. */
+  /** Without a GPU it is slower than the next. */
   readonly needsGpu?: boolean;
+  /** Why it is not even loaded. */
+  readonly whyNot?: () => Promise<string | undefined>;
 }
 
-/** Order of `auto`. A GPU that is not there is told from its missing device file, so that nothing is loaded in vain. */
-const CANDIDATES: readonly Candidate[] = [
-  { name: "webgpu", whyNot: () => (mayHaveGpu() ? undefined : NO_GPU) },
-  { name: "tensorflow", needsGpu: true, whyNot: async () => (mayHaveGpu() ? whyNoTensorflow() : NO_GPU) },
-  { name: "onnxruntime" },
-  { name: "cpu" },
-];
-const NO_GPU = "this machine has no GPU";
+/** Order of `auto`. */
+const CANDIDATES: readonly Candidate[] = [{ name: "webgpu", needsGpu: true }, { name: "tensorflow", needsGpu: true, whyNot: whyNoTensorflow }, { name: "onnxruntime" }, { name: "cpu" }];
 
+/** A GPU that is not there is told from its missing device file, so that no driver is loaded in vain. */
 async function startFastest(): Promise<ActiveBackend> {
+  const hasGpu = mayHaveGpu();
   const passed: string[] = [];
-  for (const { name, whyNot, needsGpu = false } of CANDIDATES) {
-    const reason = await whyNot?.();
-    const started = reason ?? (await start(name, undefined).catch(whatOf));
+  for (const { name, needsGpu = false, whyNot } of CANDIDATES) {
+    if (needsGpu && !hasGpu) continue;
+    const started = (await whyNot?.()) ?? (await start(name, undefined).catch(whatOf));
     if (typeof started === "string") passed.push(`${name}: ${started}`);
     else if (needsGpu && !started.isOnGpu) passed.push(`${name}: it found no GPU`);
-    else return { name, device: started.device, reason: passed.length === 0 ? "fastest" : `fastest that works (${passed.join("; ")})` };
+    else return { name, device: started.device, reason: reasonFor(passed, hasGpu) };
   }
   throw new UserError({ kind: "SystemError", where: "backend auto", what: `no backend works (${passed.join("; ")})`, hint: "Run npm ci again." });
+}
+
+function reasonFor(passed: readonly string[], hasGpu: boolean): string {
+  if (passed.length > 0) return `fastest that works (${passed.join("; ")})`;
+  return hasGpu ? "fastest" : "fastest without a GPU";
 }
 
 async function start(name: Name, adapter: string | undefined): Promise<Started> {

@@ -2,7 +2,8 @@
 import type { TaskName } from "../tasks/task.ts";
 
 export type RunEvent =
-  | { readonly kind: "run-start"; readonly backend: string; readonly device: string; readonly stages: readonly string[]; readonly seed: number }
+  /** `reason`: why this backend. */
+  | { readonly kind: "run-start"; readonly backend: string; readonly device: string; readonly reason: string; readonly stages: readonly string[]; readonly seed: number }
   | {
       readonly kind: "stage-start";
       readonly stage: string;

@@ -59,7 +59,7 @@ test("pace is smoothed within a stage, keeps the loss of absent tasks and starts
 });
 
 const EVENTS: readonly (readonly [RunEvent, string | undefined])[] = [
-  [{ kind: "run-start", backend: "onnxruntime", device: "2 threads", stages: ["one", "two"], seed: 42 }, "backend onnxruntime (2 threads), seed 42, stages: one, two"],
+  [{ kind: "run-start", backend: "onnxruntime", device: "2 threads", reason: "fastest without a GPU", stages: ["one", "two"], seed: 42 }, "backend onnxruntime (2 threads), fastest without a GPU; seed 42, stages: one, two"],
   [{ kind: "stage-start", stage: "one", steps: 1200, resumedFrom: 0, trainableParameters: 500_000, totalParameters: 2_000_000 }, "stage one: 1,200 steps, trains 500,000 of 2,000,000 parameters (25.0%)"],
   [{ kind: "stage-start", stage: "one", steps: 9, resumedFrom: 4, trainableParameters: 1, totalParameters: 1 }, "stage one: 9 steps, trains 1 of 1 parameters (100.0%), goes on after step 4"],
   [stepEvent(), undefined],

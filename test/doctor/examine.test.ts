@@ -6,7 +6,7 @@ import type { DoctorReport } from "../../src/doctor/report.ts";
 import type { ProbeAnswer, SelfTest } from "../../src/doctor/self-test.ts";
 
 const PASSED: SelfTest = { device: "2 CPU threads", matmul: { size: 256, gigaflops: 50, error: 1e-7 }, step: { milliseconds: 12, loss: 1e-7, gradient: 4e-6, worst: "w" } };
-const AUTO: ActiveBackend = { name: "onnxruntime", device: "2 CPU threads", reason: "fastest that works" };
+const AUTO: ActiveBackend = { name: "onnxruntime", device: "2 CPU threads", reason: "fastest without a GPU" };
 
 function adapter(changes: Partial<AdapterFacts>): AdapterFacts {
   return {

@@ -50,13 +50,14 @@ export function parseAdapterNames(message: string): readonly NamedAdapter[] {
 }
 
 /**
- * The adapter whose name contains `wanted`, in any case; the whole name goes before a part of one.
+ * The adapter whose name contains `wanted`, in any case and with any signs between the words (WebGPU itself calls
+ * "SwiftShader Device (Subzero)" swiftshader-device-subzero-); the whole name goes before a part of one.
  *
  * @throws UserError - SystemError with the names that there are.
  */
 export function chooseAdapter(wanted: string, adapters: readonly NamedAdapter[]): NamedAdapter {
-  const typed = wanted.toLowerCase();
-  const found = adapters.find(({ name }) => name.toLowerCase() === typed) ?? adapters.find(({ name }) => name.toLowerCase().includes(typed));
+  const typed = plain(wanted);
+  const found = adapters.find(({ name }) => plain(name) === typed) ?? adapters.find(({ name }) => plain(name).includes(typed));
   if (found !== undefined) return found;
   const names = adapters.map(({ name }) => `"${name}"`).join(", ");
   throw new UserError({
@@ -65,6 +66,10 @@ export function chooseAdapter(wanted: string, adapters: readonly NamedAdapter[])
     what: adapters.length === 0 ? "no GPU driver was found (Vulkan, Metal or Direct3D 12), so there is no adapter of any name" : `no adapter's name contains "${wanted}"; there ${adapters.length === 1 ? "is" : "are"} ${names}`,
     hint: "m2se doctor lists the adapters; --backend onnxruntime needs no GPU.",
   });
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, "-");
 }
 
 async function factsOf({ name, api }: NamedAdapter): Promise<AdapterFacts> {

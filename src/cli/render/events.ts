@@ -27,7 +27,7 @@ export function renderClips({ done, total }: { readonly done: number; readonly t
 export function renderEvent(event: RunEvent): string | undefined {
   switch (event.kind) {
     case "run-start":
-      return `backend ${event.backend} (${event.device}), seed ${event.seed}, stages: ${event.stages.join(", ")}`;
+      return `backend ${event.backend} (${event.device}), ${event.reason}; seed ${event.seed}, stages: ${event.stages.join(", ")}`;
     case "stage-start":
       return [
         `stage ${event.stage}: ${renderCount(event.steps)} steps, trains ${renderCount(event.trainableParameters)} of ${renderCount(event.totalParameters)} parameters`,

@@ -19,12 +19,13 @@ test("Dawn's list is read: quotes within a name, each name once", () => {
   expect(parseAdapterNames("no suitable backends found")).toEqual([]);
 });
 
-test("an adapter is chosen by a part of its name in any case, the whole name before a part", () => {
+test("an adapter is chosen by a part of its name in any case and signs, the whole name before a part", () => {
   const similar = [{ name: "Arc A770 Pro", api: "vulkan" }, { name: "Arc A770", api: "vulkan" }];
 
   expect(chooseAdapter("h100", ADAPTERS).name).toBe("NVIDIA H100 80GB HBM3");
   expect(chooseAdapter("xe", ADAPTERS).name).toBe("Intel's own (Xe)");
   expect(chooseAdapter("arc a770", similar).name).toBe("Arc A770");
+  expect(chooseAdapter("swiftshader-device-subzero-", [...similar, { name: "SwiftShader Device (Subzero)", api: "vulkan" }]).name).toBe("SwiftShader Device (Subzero)");
 });
 
 test("a name that no adapter has is told with those that there are", () => {
