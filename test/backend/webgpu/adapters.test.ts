@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { adapterNames, chooseAdapter, listAdapters, parseAdapterNames } from "../../../src/backend/webgpu/adapters.ts";
-import { softwareGpu } from "./software-gpu.ts";
+import { describeOnGpu } from "./software-gpu.ts";
 
 const MESSAGE = `no suitable backends found
 Available adapters:
@@ -36,11 +36,13 @@ test("a name that no adapter has is told with those that there are", () => {
   expect(() => chooseAdapter("AMD", [])).toThrow(`SystemError backend webgpu:AMD: no GPU driver was found (Vulkan, Metal or Direct3D 12), so there is no adapter of any name.${hint}`);
 });
 
-test.skipIf(softwareGpu === undefined)("the software adapter is listed with its limits and features, and chosen by its name", async () => {
-  const found = (await listAdapters()).find(({ software }) => software);
+describeOnGpu("the adapters of a software driver", () => {
+  test("are listed with their limits and features, and chosen by their names", async () => {
+    const found = (await listAdapters()).find(({ software }) => software);
 
-  expect(found).toMatchObject({ name: expect.stringContaining("SwiftShader"), api: "vulkan", vendor: "google" });
-  expect(found?.maxBufferSize).toBeGreaterThanOrEqual(1 << 28); // WebGPU's least
-  expect(found?.features).toContain("core-features-and-limits");
-  expect(chooseAdapter("swiftshader", await adapterNames()).name).toBe(found?.name);
+    expect(found).toMatchObject({ name: expect.stringContaining("SwiftShader"), api: "vulkan", vendor: "google" });
+    expect(found?.maxBufferSize).toBeGreaterThanOrEqual(1 << 28); // WebGPU's least
+    expect(found?.features).toContain("core-features-and-limits");
+    expect(chooseAdapter("swiftshader", await adapterNames()).name).toBe(found?.name);
+  });
 });
