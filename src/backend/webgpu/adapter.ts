@@ -48,7 +48,9 @@ async function loadDawn(options: readonly string[]): Promise<GPU> {
   const { create, globals } = await importDawn();
   Object.assign(globalThis, globals);
   const gpu = create(["enable-dawn-features=allow_unsafe_apis", ...options]);
-  if (typeof navigator === "object") Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
+  // Node 20 has no navigator.
+  const navigator: unknown = Reflect.get(globalThis, "navigator");
+  if (typeof navigator === "object" && navigator !== null) Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
   else Object.defineProperty(globalThis, "navigator", { value: { gpu, userAgent: "node" }, configurable: true });
   return gpu;
 }

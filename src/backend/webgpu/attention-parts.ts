@@ -91,9 +91,12 @@ ${other.map((name) => loadCode(name, { target: "Other", group: 2, store: (j) => 
   let first = group.x * ${16 * perThread}u;
   let ownRow = first + down * ${perThread}u;`,
     scores: (name, ownTile) => `${each((r, c) => `var ${name}${r}_${c} = 0.0;`)}
-    for (var h = 0u; h < ${depth}u; h++) {
-      let x = own[ownAt(${ownTile}u, h, down)]; let y = other[otherAt(h, left)];
-      ${each((r, c) => `${name}${r}_${c} = fma(${at("x", r)}, y.${"xy"[c]}, ${name}${r}_${c});`)}
+    for (var h = 0u; h < ${depth}u; h += 4u) {
+      // Four rows are swizzled alike: what is added to their addresses is known to the driver.
+      let ownStart = ownAt(${ownTile}u, h, down); let otherStart = otherAt(h, left);
+      ${range(4)
+        .map((j) => `{ let x = own[ownStart + ${16 * j}u]; let y = other[otherStart + ${16 * j}u]; ${each((r, c) => `${name}${r}_${c} = fma(${at("x", r)}, y.${"xy"[c]}, ${name}${r}_${c});`)} }`)
+        .join("\n      ")}
     }`,
     visible: (mode) => {
       const inside = mode === "query" ? ["u.queries", "u.keys"] : ["u.keys", "u.queries"];
@@ -111,9 +114,13 @@ ${other.map((name) => loadCode(name, { target: "Other", group: 2, store: (j) => 
     vector,
     at,
     storeWeights: (name) => range(2).map((c) => `weights[weightAt(left * 2u + ${c}u, down)] = ${vector((r) => `${name}${r}_${c}`)};`).join(" "),
-    accumulate: ({ sum, of, base, limit }) => `for (var i = 0u; i < min(${OTHER}u, ${limit} - tileStart); i++) {
-      let w = weights[weightAt(i, down)];
-      ${quads.map((q) => guarded(q, `let v = quad_${of}(${base} + (tileStart + i) * ${headDim}u, left + ${16 * q}u); ${rows.map((r) => `${sum}${r}_${q} = fma(vec4<f32>(${at("w", r)}), v, ${sum}${r}_${q});`).join(" ")}`)).join(" ")}
+    // Weights behind the last row are zero; the row itself is read again.
+    accumulate: ({ sum, of, base, limit }) => `for (var i = 0u; i < min(${OTHER}u, ${limit} - tileStart); i += 2u) {
+      let weightStart = weightAt(i, down);
+      let start = ${base} + (tileStart + i) * ${headDim}u; let next = select(start, start + ${headDim}u, tileStart + i + 1u < ${limit});
+      ${range(2)
+        .map((j) => `{ let w = weights[weightStart + ${16 * j}u]; ${quads.map((q) => guarded(q, `let v = quad_${of}(${j === 0 ? "start" : "next"}, left + ${16 * q}u); ${rows.map((r) => `${sum}${r}_${q} = fma(vec4<f32>(${at("w", r)}), v, ${sum}${r}_${q});`).join(" ")}`)).join(" ")} }`)
+        .join("\n      ")}
     }`,
     write: ({ target, base, row, quad, value }) =>
       guarded(

@@ -3,8 +3,9 @@
  * missing. Nothing is read back synchronously: numbers leave the device through `readFloats`.
  */
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import { env, findBackendFactory, registerBackend, registerKernel, removeBackend, unregisterKernel } from "@tensorflow/tfjs-core";
+import { backend as tfBackend, type DataId, env, findBackendFactory, registerBackend, registerKernel, removeBackend, unregisterKernel } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
+import { registerDevice } from "../devices.ts";
 import { openDevice, type OpenDevice } from "./device.ts";
 import { OWN_KERNELS, REPLACED_KERNELS, type WebGpuKernel } from "./kernels.ts";
 
@@ -24,8 +25,16 @@ export async function registerWebGpuBackend(wanted: string | undefined): Promise
   const factory: unknown = findBackendFactory(WEBGPU);
   if (factory != null) removeBackend(WEBGPU);
   registerBackend(WEBGPU, () => new WebGPUBackend(open.device, open.info), 3);
+  registerDevice(WEBGPU, { failure: open.failure, forgetCopy });
   registerOwnKernels();
   return open;
+}
+
+/** tfjs keeps the numbers of a tensor that was read, and answers with them from then on. */
+function forgetCopy(dataId: DataId): void {
+  const current = tfBackend();
+  const data = current instanceof WebGPUBackend ? current.tensorMap.get(dataId) : undefined;
+  if (data?.resource != null) Object.assign(data, { values: null });
 }
 
 let isRegistered = false;

@@ -130,9 +130,9 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
     ${rounds.map((r) => `var next${r}: Block;`).join(" ")}
     if (k < u.depth) { ${rounds.map((r) => `next${r} = fetchBlock(thread + ${r * threads}u, origin, k, offset);`).join(" ")} }
     if (k > 0u) {
-      for (var i = 0u; i < ${depth}u; i++) {
-        ${quads.map((q) => `let x${q} = leftPart[leftAt(1u - part, i, row + ${(q * rows) / 8}u)]; let y${q} = rightPart[rightAt(1u - part, i, column + ${(q * columns) / 8}u)];`).join("\n        ")}
-        ${range(perThread).map((r) => quads.map((q) => `sum${r}_${q} = fma(vec4<f32>(x${Math.floor(r / 4)}.${"xyzw"[r % 4]}), y${q}, sum${r}_${q});`).join(" ")).join("\n        ")}
+      for (var i = 0u; i < ${depth}u; i += 4u) {
+        let x = leftAt(1u - part, i, row); let y = rightAt(1u - part, i, column);
+        ${range(4).map((j) => multiplyCode(tile, j)).join("\n        ")}
       }
     }
     if (k < u.depth) { ${rounds.map((r) => `storeBlock(thread + ${r * threads}u, part, next${r});`).join(" ")} }
@@ -143,6 +143,17 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
 }
 
 ${epilogueCode({ isResultAligned, hasBias, hasScale, accumulates })}`;
+}
+
+/**
+ * One step along K, the j-th of four. Their quads are swizzled alike, so two addresses serve all: what is added to them
+ * here is known to the driver.
+ */
+function multiplyCode({ rows, columns, perThread }: TileShape, j: number): string {
+  const quads = range(perThread / 4);
+  const loads = quads.map((q) => `let x${q} = leftPart[x + ${(j * rows) / 4 + (q * rows) / 8}u]; let y${q} = rightPart[y + ${(j * columns) / 4 + (q * columns) / 8}u];`);
+  const sums = range(perThread).map((r) => quads.map((q) => `sum${r}_${q} = fma(vec4<f32>(x${Math.floor(r / 4)}.${"xyzw"[r % 4]}), y${q}, sum${r}_${q});`).join(" "));
+  return `{ ${loads.join(" ")} ${sums.join(" ")} }`;
 }
 
 /** A quad's place in a row of a part: neighbours along K would else meet in one memory bank. */
