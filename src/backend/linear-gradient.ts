@@ -3,7 +3,7 @@
  * dDown = scale dy B [T, R]: dx += dDown A, dA = dDown^T x. All adapters read x once, side by side.
  */
 import { concat, type GradConfig, matMul, mul, type NamedAttrMap, slice, sum, type Tensor, transpose } from "@tensorflow/tfjs-core";
-import { type Orientation, type OwnKernel, runLinearInputGrad } from "./own-kernels.ts";
+import { offersOwnKernel, type Orientation, type OwnKernel, runLinearInputGrad, runOwnKernel } from "./own-kernels.ts";
 
 export const LINEAR_GRADIENTS: readonly GradConfig[] = [
   linearGradient("Linear", () => undefined),
@@ -22,13 +22,13 @@ function linearGradient(kernelName: OwnKernel, orientationOf: (attributes: Named
       const down = saved.at(-1)!;
       const orientation = orientationOf(attributes);
       const sides = orientation ?? ROWS;
-      const layers = layersOf([dys].flat(), saved, { hasBias: attributes["hasBias"] as boolean[], hasAdapter: attributes["hasAdapter"] as boolean[], sides });
+      const layers = layersOf([dys].flat(), saved, { hasBias: attributes["hasBias"] as boolean[], hasAdapter: attributes["hasAdapter"] as boolean[] });
       const adapters = layers.flatMap(({ adapter }) => (adapter === undefined ? [] : [adapter]));
-      const beside = adapters.length === 0 ? undefined : besideEachOther(x, adapters, sides);
+      const sums = adapters.length === 0 ? undefined : adapterSums(adapters, { x, down, sides });
       return {
-        0: () => runLinearInputGrad({ layers, adapters: beside && { dDown: beside.dDown, a: adapters.map(({ a }) => a) }, orientation }),
+        0: () => runLinearInputGrad({ layers, adapters: sums && { dDown: sums.dDown, a: adapters.map(({ a }) => a) }, orientation }),
         ...Object.fromEntries(layers.flatMap((layer) => layerThunks(layer, x, sides))),
-        ...Object.fromEntries(beside === undefined ? [] : adapters.flatMap((adapter) => adapterThunks(adapter, { down, dA: beside.dA, sides }))),
+        ...Object.fromEntries(sums?.thunks ?? []),
       };
     },
   };
@@ -40,8 +40,9 @@ interface Adapter {
   /** Of A among the inputs; B is the next. */
   readonly position: number;
   readonly a: Tensor;
+  readonly b: Tensor;
+  readonly scale: Tensor;
   readonly dy: Tensor;
-  readonly dDown: Tensor;
   /** Where its columns begin, beside the other adapters'. */
   readonly start: number;
 }
@@ -55,7 +56,7 @@ interface Layer {
   readonly adapter: Adapter | undefined;
 }
 
-function layersOf(dys: readonly Tensor[], inputs: readonly Tensor[], { hasBias, hasAdapter, sides }: { hasBias: readonly boolean[]; hasAdapter: readonly boolean[]; sides: Orientation }): Layer[] {
+function layersOf(dys: readonly Tensor[], inputs: readonly Tensor[], { hasBias, hasAdapter }: { hasBias: readonly boolean[]; hasAdapter: readonly boolean[] }): Layer[] {
   let position = 1;
   let start = 0;
   return dys.slice(-hasBias.length).map((dy, i) => {
@@ -63,17 +64,49 @@ function layersOf(dys: readonly Tensor[], inputs: readonly Tensor[], { hasBias, 
     position += layer.hasBias ? 2 : 1;
     if (hasAdapter[i] !== true) return { ...layer, adapter: undefined };
     const [a, b, scale] = inputs.slice(position, position + 3) as [Tensor, Tensor, Tensor];
-    const adapter = { position, a, dy, dDown: mul(matMul(dy, b, sides.columnsOut, false), scale), start };
+    const adapter = { position, a, b, scale, dy, start };
     position += 3;
     start += a.shape[0];
     return { ...layer, adapter };
   });
 }
 
-/** dDown [T, sum of R], and A's gradients as columns [in, sum of R]: a thin product is faster with the thin side last. */
-function besideEachOther(x: Tensor, adapters: readonly Adapter[], { columnsIn }: Orientation): { readonly dDown: Tensor; readonly dA: Tensor } {
-  const dDown = adapters.length === 1 ? adapters[0]!.dDown : concat(adapters.map((adapter) => adapter.dDown), 1);
-  return { dDown, dA: matMul(x, dDown, !columnsIn, false) };
+interface Sides {
+  readonly x: Tensor;
+  /** scale x A^T of all adapters, [T, sum of R]. */
+  readonly down: Tensor;
+  readonly sides: Orientation;
+}
+
+interface AdapterSums {
+  /** [T, sum of R] */
+  readonly dDown: Tensor;
+  readonly thunks: readonly Thunk[];
+}
+
+function adapterSums(adapters: readonly Adapter[], given: Sides): AdapterSums {
+  return given.sides === ROWS && offersOwnKernel("LinearDown") ? inPlace(adapters, given) : besideEachOther(adapters, given);
+}
+
+/** Where a product reads the columns it needs by itself. */
+function inPlace(adapters: readonly Adapter[], { x, down }: Sides): AdapterSums {
+  const [dDown] = runOwnKernel("LinearDown", adapters.flatMap(({ dy, b, scale }) => [dy, b, scale]));
+  const thunks = adapters.flatMap(({ position, a, dy, start }): Thunk[] => {
+    const columns = [start, a.shape[0] ?? 0];
+    return [
+      [position, () => runOwnKernel("ColumnsProduct", { a: dDown, b: x }, { ofA: columns, ofB: false })[0]],
+      [position + 1, () => runOwnKernel("ColumnsProduct", { a: dy, b: down }, { ofA: false, ofB: columns })[0]],
+    ];
+  });
+  return { dDown, thunks };
+}
+
+/** A's gradients come as columns [in, sum of R] of one product: a thin one is faster with the thin side last. */
+function besideEachOther(adapters: readonly Adapter[], { x, down, sides }: Sides): AdapterSums {
+  const parts = adapters.map(({ dy, b, scale }) => mul(matMul(dy, b, sides.columnsOut, false), scale));
+  const dDown = parts.length === 1 ? parts[0]! : concat(parts, 1);
+  const dA = matMul(x, dDown, !sides.columnsIn, false);
+  return { dDown, thunks: adapters.flatMap((adapter) => adapterThunks(adapter, { down, dA, sides })) };
 }
 
 /** A position among the inputs, and that input's gradient. */

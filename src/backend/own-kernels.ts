@@ -32,6 +32,10 @@ export interface OwnKernels {
   Linear: { inputs: `${number}`; attributes: "hasBias" | "hasAdapter"; outputs: Tensor[] };
   /** dx = sum of dy W, plus dDown A: see `runLinearInputGrad` for the inputs. */
   LinearInputGrad: { inputs: `${number}`; attributes: "layers"; outputs: [dx: Tensor] };
+  /** scale dy B of every adapter side by side, [T, sum of R]. Inputs in order: dy [T, out], B and scale of each. */
+  LinearDown: { inputs: `${number}`; attributes: never; outputs: [dDown: Tensor] };
+  /** a^T b for a [T, M] and b [T, N], of only the columns [start, count] of a or of b. */
+  ColumnsProduct: { inputs: "a" | "b"; attributes: "ofA" | "ofB"; outputs: [product: Tensor] };
   /**
    * `Linear` and its gradient with x [D, T] where `columnsIn`, y [D, T] where `columnsOut`: for backends that multiply few
    * rows faster with the weight on the left. The first output stays [T, sum of R].
@@ -72,7 +76,7 @@ export function offersOwnKernel(name: OwnKernel): boolean {
 }
 
 type Inputs<K extends OwnKernel> = Readonly<Record<OwnKernels[K]["inputs"], Tensor>>;
-type Attributes<K extends OwnKernel> = Readonly<Record<OwnKernels[K]["attributes"], number | boolean | boolean[]>>;
+type Attributes<K extends OwnKernel> = Readonly<Record<OwnKernels[K]["attributes"], number | boolean | boolean[] | number[]>>;
 
 /** The kernel's outputs. */
 export function runOwnKernel<K extends OwnKernel>(name: K, inputs: Inputs<K>, attributes?: Attributes<K>): OwnKernels[K]["outputs"] {

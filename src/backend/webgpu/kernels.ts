@@ -7,7 +7,7 @@ import { adamw } from "./adamw.ts";
 import { copyRows } from "./copy-rows.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross-entropy.ts";
 import { attention, attentionGrad } from "./attention.ts";
-import { linear, linearInputGrad } from "./linear.ts";
+import { columnsProduct, linear, linearDown, linearInputGrad } from "./linear.ts";
 import { batchMatMul } from "./matmul.ts";
 import { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./norms.ts";
 import { rope } from "./rope.ts";
@@ -24,7 +24,9 @@ export type WebGpuKernel = (call: KernelCall) => TensorInfo | TensorInfo[];
 export const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, WebGpuKernel>>> = {
   Attention: attention,
   AttentionGrad: attentionGrad,
+  ColumnsProduct: columnsProduct,
   Linear: linear,
+  LinearDown: linearDown,
   LinearInputGrad: linearInputGrad,
   TreeAttention: attention,
   TreeAttentionGrad: attentionGrad,

@@ -4,55 +4,78 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
 import { dispatch, freshTensor } from "./dispatch.ts";
 import type { WebGpuKernel } from "./kernels.ts";
-import { productProgram, type TileShape, threadsOf, workgroupBytes } from "./matmul-program.ts";
+import { type Operand, productProgram, type ProductSpec, type TileShape } from "./matmul-program.ts";
+import { matrixUnitProgram, MATRIX_UNIT_TILE } from "./matrix-unit-program.ts";
+import { matrixUnitMode } from "./precision.ts";
+import { groupsOf, tileFor } from "./tiles.ts";
 
-export interface Product {
+/** Columns of a matrix in memory that is wider. */
+export interface Columns {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** Two matrices to be multiplied, with equal batch dimensions, or none on one side. */
+export interface Factors {
   /** [..., M, K], or [..., K, M] if transposed. */
   readonly a: TensorInfo;
   /** [..., K, N], or [..., N, K] if transposed. */
   readonly b: TensorInfo;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  /** [N] */
-  readonly bias?: TensorInfo | undefined;
+  /** The columns, as the matrix lies in memory, that stand for it. */
+  readonly columnsOfA?: Columns | undefined;
+  readonly columnsOfB?: Columns | undefined;
+}
+
+export interface Product extends Factors {
+  /** Added: two more matrices without batch dimensions. */
+  readonly addend?: Factors | undefined;
   /** A scalar. */
   readonly scale?: TensorInfo | undefined;
+  /** [N] */
+  readonly bias?: TensorInfo | undefined;
   /** Where the result goes instead of a new tensor. */
   readonly into?: { readonly tensor: TensorInfo; readonly adds: boolean; readonly columns?: Columns } | undefined;
-  /** Only these columns of `a`, which is not transposed. */
-  readonly columnsOfA?: Columns | undefined;
 }
 
-/** Columns of a matrix that is wider. */
-export interface Columns {
-  readonly start: number;
-  readonly count: number;
-}
-
-/** scale (a b) + bias as [..., M, N]. Batch dimensions are equal, or one side has none. */
-export function multiply(backend: WebGPUBackend, { a, b, transposeA, transposeB, bias, scale, into, columnsOfA }: Product): TensorInfo {
-  const [whole, right] = [sidesOf(a, transposeA), sidesOf(b, !transposeB)];
-  const left = columnsOfA === undefined ? whole : { ...whole, depth: columnsOfA.count };
+/** scale (a b + addend) + bias as [..., M, N]. */
+export function multiply(backend: WebGPUBackend, { addend, bias, scale, into, ...factors }: Product): TensorInfo {
+  const { a, b } = factors;
+  const [left, right] = sidesOf(factors);
+  const more = addend && sidesOf(addend);
   const [leftBatch, rightBatch] = [batchOf(a), batchOf(b)];
   const batch = Math.max(leftBatch, rightBatch);
-  invariant(left.depth === right.depth && [1, batch].includes(leftBatch) && [1, batch].includes(rightBatch), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${transposeA}, ${transposeB}`);
   const size = { rows: left.outer, columns: right.outer, depth: left.depth };
   const result = into?.tensor ?? freshTensor(backend, [...(leftBatch >= rightBatch ? a : b).shape.slice(0, -2), size.rows, size.columns]);
-  const strides = { leftStride: a.shape.at(-1) ?? 1, leftStart: columnsOfA?.start ?? 0, rightStride: b.shape.at(-1) ?? 1, resultStride: result.shape.at(-1) ?? 1, resultStart: into?.columns?.start ?? 0 };
-  const tile = tileFor(backend, { ...size, batch });
-  const program = productProgram({
-    tile,
-    left: { isDepthFirst: transposeA, isAligned: areQuads(strides.leftStride, strides.leftStart, ...(columnsOfA === undefined ? [] : [columnsOfA.count])) },
-    right: { isDepthFirst: !transposeB, isAligned: areQuads(strides.rightStride) },
-    isResultAligned: areQuads(size.columns, strides.resultStride, strides.resultStart),
+  const [resultStride, resultStart] = [result.shape.at(-1) ?? 1, into?.columns?.start ?? 0];
+  invariant(left.depth === right.depth && [1, batch].includes(leftBatch) && [1, batch].includes(rightBatch), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${factors.transposeA}, ${factors.transposeB}`);
+  invariant(more === undefined || (more[0].outer === size.rows && more[1].outer === size.columns && more[0].depth === more[1].depth), () => "an addend of another shape");
+  const spec: ProductSpec = {
+    left: left.operand,
+    right: right.operand,
+    addend: more && { left: more[0].operand, right: more[1].operand },
+    isResultAligned: areQuads(size.columns, resultStride, resultStart),
     hasBias: bias !== undefined,
     hasScale: scale !== undefined,
     accumulates: into?.adds === true,
-  });
+  };
+  const { program, workgroups } = programFor(backend, spec, { ...size, batch });
   dispatch(backend, program, {
-    buffers: { a, b, result, ...(bias && { bias }), ...(scale && { scale }) },
-    uniforms: { ...size, ...strides, leftBatch: leftBatch === 1 ? 0 : size.rows * size.depth, rightBatch: rightBatch === 1 ? 0 : size.columns * size.depth },
-    workgroups: [Math.ceil(size.columns / tile.columns), Math.ceil(size.rows / tile.rows), batch],
+    buffers: { a, b, result, ...(addend && { c: addend.a, d: addend.b }), ...(bias && { bias }), ...(scale && { scale }) },
+    uniforms: {
+      ...size,
+      leftStride: left.stride,
+      leftStart: left.start,
+      leftBatch: leftBatch === 1 ? 0 : size.rows * size.depth,
+      rightStride: right.stride,
+      rightStart: right.start,
+      rightBatch: rightBatch === 1 ? 0 : size.columns * size.depth,
+      resultStride,
+      resultStart,
+      ...(more && { addendDepth: more[0].depth, addendLeftStride: more[0].stride, addendLeftStart: more[0].start, addendRightStride: more[1].stride }),
+    },
+    workgroups,
   });
   return result;
 }
@@ -63,34 +86,34 @@ export const batchMatMul: WebGpuKernel = ({ backend, inputs: { a, b }, attribute
   return multiply(backend, { a, b, transposeA: transposeA === true, transposeB: transposeB === true });
 };
 
-/** From the most work per byte that is moved to the most workgroups. */
-const TILES: readonly TileShape[] = [
-  { rows: 128, columns: 128, depth: 16, perThread: 8 },
-  { rows: 64, columns: 64, depth: 32, perThread: 4 },
-  { rows: 32, columns: 32, depth: 16, perThread: 4 },
-];
+/** Smaller sides than this leave most of the matrix units' tile empty. */
+const LEAST_FOR_MATRIX_UNITS = 64;
 
-/** For products with a side of at most 16, as of adapters. */
-const THIN_TILES = { fewColumns: { rows: 64, columns: 16, depth: 16, perThread: 4 }, fewRows: { rows: 16, columns: 64, depth: 16, perThread: 4 } } as const satisfies Record<string, TileShape>;
-const THIN = 16;
-
-/** Workgroups that keep a large GPU busy. */
-const ENOUGH = 96;
-
-function tileFor({ device }: WebGPUBackend, { rows, columns, batch }: { rows: number; columns: number; batch: number }): TileShape {
-  if (columns <= THIN) return THIN_TILES.fewColumns;
-  if (rows <= THIN) return THIN_TILES.fewRows;
-  const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup } = device.limits;
-  const fitting = TILES.filter((tile) => workgroupBytes(tile) <= maxComputeWorkgroupStorageSize && threadsOf(tile) <= maxComputeInvocationsPerWorkgroup);
-  const groups = (tile: TileShape): number => Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns) * batch;
-  const chosen = fitting.find((tile) => groups(tile) >= ENOUGH) ?? fitting.at(-1);
-  invariant(chosen !== undefined, () => "the device has too little workgroup memory for a product");
-  return chosen;
+function programFor(backend: WebGPUBackend, spec: ProductSpec, size: { rows: number; columns: number; depth: number; batch: number }): { program: ReturnType<typeof productProgram>; workgroups: [number, number, number] } {
+  const mode = matrixUnitMode(backend);
+  const isLarge = Math.min(size.rows, size.columns) >= LEAST_FOR_MATRIX_UNITS && size.depth >= LEAST_FOR_MATRIX_UNITS;
+  if (mode !== undefined && isLarge) return { program: matrixUnitProgram(spec, mode), workgroups: groupsOf(MATRIX_UNIT_TILE, size) };
+  const tile: TileShape = tileFor(backend.device.limits, size);
+  return { program: productProgram(spec, tile), workgroups: groupsOf(tile, size) };
 }
 
-function sidesOf({ shape }: TensorInfo, isDepthFirst: boolean): { outer: number; depth: number } {
-  const [first, second] = shape.slice(-2) as [number, number];
-  return isDepthFirst ? { depth: first, outer: second } : { outer: first, depth: second };
+interface Side {
+  readonly operand: Operand;
+  readonly outer: number;
+  readonly depth: number;
+  readonly stride: number;
+  readonly start: number;
+}
+
+function sidesOf({ a, b, transposeA, transposeB, columnsOfA, columnsOfB }: Factors): [left: Side, right: Side] {
+  return [sideOf(a, transposeA, columnsOfA), sideOf(b, !transposeB, columnsOfB)];
+}
+
+function sideOf({ shape }: TensorInfo, isDepthFirst: boolean, columns: Columns | undefined): Side {
+  const [memoryRows = 0, stride = 0] = shape.slice(-2);
+  const { start, count } = columns ?? { start: 0, count: stride };
+  const [depth, outer] = isDepthFirst ? [memoryRows, count] : [count, memoryRows];
+  return { operand: { isDepthFirst, isAligned: areQuads(stride, start, count) }, outer, depth, stride, start };
 }
 
 function batchOf({ shape }: TensorInfo): number {

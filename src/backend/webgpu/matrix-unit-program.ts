@@ -4,15 +4,14 @@
  * Shapes: M rows, N columns, K depth of the product.
  */
 import type { Program } from "./dispatch.ts";
-import { epilogueCode, PRODUCT_UNIFORMS, type ProductCode, quadCode } from "./matmul-program.ts";
+import { epilogueCode, type Matrix, matricesOf, quadCode } from "./matmul-memory.ts";
+import { flagsOf, productInterface, type ProductSpec } from "./matmul-program.ts";
 
 /**
  * How float32 numbers enter: "half" rounds them to 11 bits; "split" takes each as the sum of two halves, 22 bits, and
  * leaves out the product of the two small parts: three products instead of one.
  */
 export type MatrixUnitMode = "half" | "split";
-
-export type MatrixUnitCode = Omit<ProductCode, "tile"> & { readonly mode: MatrixUnitMode };
 
 export const MATRIX_UNIT_TILE = { rows: 128, columns: 128 } as const;
 
@@ -24,23 +23,19 @@ const ROW = DEPTH / 4 + 2;
 const SMALL = 2048;
 const LARGEST_HALF = 65504;
 
-export function matrixUnitProgram(product: MatrixUnitCode): Program {
-  const { left, right, isResultAligned, hasBias, hasScale, accumulates, mode } = product;
-  const key = [left.isDepthFirst, left.isAligned, right.isDepthFirst, right.isAligned, isResultAligned, hasBias, hasScale, accumulates].map(Number).join("");
-  const element = (isAligned: boolean): "vec4<f32>" | "f32" => (isAligned ? "vec4<f32>" : "f32");
+export function matrixUnitProgram(spec: ProductSpec, mode: MatrixUnitMode): Program {
   return {
-    name: `matrix-unit-product/${mode}/${key}`,
+    name: `matrix-unit-product/${mode}/${flagsOf(spec)}`,
     enables: ["f16", "subgroups", "chromium_experimental_subgroup_matrix"],
-    reads: { a: element(left.isAligned), b: element(right.isAligned), ...(hasBias ? { bias: "f32" } : {}), ...(hasScale ? { scale: "f32" } : {}) },
-    writes: { result: element(isResultAligned) },
-    uniforms: PRODUCT_UNIFORMS,
-    code: () => matrixUnitCode(product),
+    ...productInterface(spec),
+    code: () => matrixUnitCode(spec, mode),
   };
 }
 
-function matrixUnitCode(product: MatrixUnitCode): string {
-  const { left, right, mode } = product;
+function matrixUnitCode(spec: ProductSpec, mode: MatrixUnitMode): string {
+  const { own, addend } = matricesOf(spec);
   const parts = mode === "half" ? [""] : ["", "Small"];
+  const end = addend === undefined ? "u.depth" : "firstEnd + u.addendDepth";
   const pieces = [0, 1, 2, 3].flatMap((row) => [0, 1].map((column) => ({ row, column })));
   const each = (statement: (piece: { row: number; column: number }, name: string) => string): string => pieces.map((piece) => statement(piece, `${piece.row}_${piece.column}`)).join("\n      ");
   return `
@@ -51,31 +46,23 @@ alias Left = subgroup_matrix_left<f16, 16, 16>;
 alias Right = subgroup_matrix_right<f16, 16, 16>;
 alias Sum = subgroup_matrix_result<f32, 16, 16>;
 
-${quadCode({ name: "a", operand: left, outer: "u.rows", stride: "u.leftStride" })}
-${quadCode({ name: "b", operand: right, outer: "u.columns", stride: "u.rightStride" })}
-${rowsCode("a", left.isDepthFirst)}
-${rowsCode("b", right.isDepthFirst)}
+${[...own, ...(addend ?? [])].map((matrix) => `${quadCode(matrix)}\n${rowsCode(matrix)}`).join("\n")}
 ${parts.map((part) => ["left", "right"].map((side) => storeCode(side, part)).join("\n")).join("\n")}
 
 @compute @workgroup_size(${THREADS})
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) lane: u32) {
   let origin = vec2<u32>(group.x * 128u, group.y * 128u);
-  let offset = vec2<u32>(u.leftStart + group.z * u.leftBatch, group.z * u.rightBatch);
+  let batch = group.z;
   let firstRow = (subgroup / 4u) * 64u;
   let firstColumn = (subgroup % 4u) * 32u;
   ${each((_, name) => parts.map((part) => `var sum${part}${name}: Sum;`).join(" "))}
-  ${placeCode("leftPlace", left.isDepthFirst)}
-  ${placeCode("rightPlace", right.isDepthFirst)}
-  var nextLeft = rows_a(origin.y + leftPlace.x, leftPlace.y, offset.x);
-  var nextRight = rows_b(origin.x + rightPlace.x, rightPlace.y, offset.y);
-  for (var k = 0u; k < u.depth; k += ${DEPTH}u) {
+  ${addend === undefined ? "" : `let firstEnd = ((u.depth + ${DEPTH - 1}u) / ${DEPTH}u) * ${DEPTH}u;`}
+  ${fetchNext("var ", "0u", own, addend)}
+  for (var k = 0u; k < ${end}; k += ${DEPTH}u) {
     workgroupBarrier();
     ${parts.map((part) => `store_left${part}(leftPlace, nextLeft); store_right${part}(rightPlace, nextRight);`).join(" ")}
     workgroupBarrier();
-    if (k + ${DEPTH}u < u.depth) {
-      nextLeft = rows_a(origin.y + leftPlace.x, k + ${DEPTH}u + leftPlace.y, offset.x);
-      nextRight = rows_b(origin.x + rightPlace.x, k + ${DEPTH}u + rightPlace.y, offset.y);
-    }
+    if (k + ${DEPTH}u < ${end}) { ${fetchNext("", `(k + ${DEPTH}u)`, own, addend)} }
     for (var step = 0u; step < ${DEPTH / 4}u; step += 4u) {
       ${parts.map((part) => [0, 1].map((c) => `let y${part}${c} = subgroupMatrixLoad<Right, col_major>(&right${part}, (firstColumn + ${16 * c}u) * ${ROW}u + step, ${ROW}u);`).join(" ")).join("\n      ")}
       ${[0, 1, 2, 3]
@@ -90,8 +77,19 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   }
   ${each(({ row, column }, name) => writePiece({ row, column, name, mode }))}
 }
-${epilogueCode(product)}`;
+${epilogueCode(spec)}`;
 }
+
+/** The blocks that this thread moves next, and where they go. */
+function fetchNext(declaration: "var " | "", k: string, own: Pair, addend: Pair | undefined): string {
+  const fetched = ([left, right]: Pair, from: string, prefix: string): string =>
+    `${prefix}leftPlace = ${placeCode(left)}; ${prefix}rightPlace = ${placeCode(right)}; ${prefix}nextLeft = rows_${left.name}(origin.y + leftPlace.x, ${from} + leftPlace.y, ${left.start}); ${prefix}nextRight = rows_${right.name}(origin.x + rightPlace.x, ${from} + rightPlace.y, ${right.start});`;
+  // The first part is the product's own: K is not empty.
+  if (declaration !== "" || addend === undefined) return fetched(own, k, declaration);
+  return `if (${k} < firstEnd) { ${fetched(own, k, "")} } else { ${fetched(addend, `${k} - firstEnd`, "")} }`;
+}
+
+type Pair = readonly [Matrix, Matrix];
 
 /** A piece goes through the subgroup's scratch memory to the threads that write it out. */
 function writePiece({ row, column, name, mode }: { row: number; column: number; name: string; mode: MatrixUnitMode }): string {
@@ -102,16 +100,16 @@ function writePiece({ row, column, name, mode }: { row: number; column: number; 
 }
 
 /** Row and depth, in a part, of the 4 x 4 block that a thread moves: neighbours read neighbouring memory. */
-function placeCode(name: string, isDepthFirst: boolean): string {
-  return isDepthFirst ? `let ${name} = vec2<u32>(thread % 32u, thread / 32u) * 4u;` : `let ${name} = vec2<u32>(thread / ${DEPTH / 4}u, thread % ${DEPTH / 4}u) * 4u;`;
+function placeCode({ operand: { isDepthFirst } }: Matrix): string {
+  return isDepthFirst ? "vec2<u32>(thread % 32u, thread / 32u) * 4u" : `vec2<u32>(thread / ${DEPTH / 4}u, thread % ${DEPTH / 4}u) * 4u`;
 }
 
 /** Four rows, each of four successive depths. */
-function rowsCode(name: string, isDepthFirst: boolean): string {
+function rowsCode({ name, operand: { isDepthFirst } }: Matrix): string {
   const [row, column] = isDepthFirst ? ["depth", "outer"] : ["outer", "depth"];
-  const fetched = [0, 1, 2, 3].map((i) => `let q${i} = quad_${name}(${row} + ${i}u, ${column}, offset);`).join(" ");
+  const fetched = [0, 1, 2, 3].map((i) => `let q${i} = quad_${name}(${row} + ${i}u, ${column}, start);`).join(" ");
   const turned = [0, 1, 2, 3].map((i) => `vec4<f32>(q0[${i}], q1[${i}], q2[${i}], q3[${i}])`);
-  return `fn rows_${name}(outer: u32, depth: u32, offset: u32) -> Block { ${fetched} return Block(${isDepthFirst ? turned.join(", ") : "q0, q1, q2, q3"}); }`;
+  return `fn rows_${name}(outer: u32, depth: u32, start: u32) -> Block { ${fetched} return Block(${isDepthFirst ? turned.join(", ") : "q0, q1, q2, q3"}); }`;
 }
 
 function storeCode(side: string, part: string): string {
