@@ -43,17 +43,18 @@ export interface OwnKernels {
   LinearColumns: { inputs: `${number}`; attributes: "hasBias" | "hasAdapter" | keyof Orientation; outputs: Tensor[] };
   LinearColumnsInputGrad: { inputs: `${number}`; attributes: "layers" | keyof Orientation; outputs: [dx: Tensor] };
   /**
-   * softmax(query key^T / sqrt(H)) value as [B, N, S, H] for query [B, N, S, H], key and value [B, K, L, H]; query head n reads
-   * key head floor(n / (N / K)). `logSum` [B, N, S]: logarithm of the sum of a query's exponentials. Scores are never in memory.
+   * softmax(query key^T / sqrt(H)) value as [B, S, N, H] for query [B, S, N, H], key and value [B, L, K, H]; query head n reads
+   * key head floor(n / (N / K)). `logSum` [B, S, N]: logarithm of the sum of a query's exponentials. Scores are never in memory.
    */
   Attention: { inputs: "query" | "key" | "value"; attributes: never; outputs: [output: Tensor, logSum: Tensor] };
-  /** dKey and dValue are [B, N, L, H]: every query head's own share. */
   AttentionGrad: { inputs: "query" | "key" | "value" | "dy" | "output" | "logSum"; attributes: never; outputs: [dQuery: Tensor, dKey: Tensor, dValue: Tensor] };
   /** `Attention` where S = L and a query sees a key if key <= query < seenUntil[key]; `chunkSeenUntil` holds the largest of every 32. int32. */
   TreeAttention: { inputs: "query" | "key" | "value" | "seenUntil" | "chunkSeenUntil"; attributes: never; outputs: [output: Tensor, logSum: Tensor] };
   TreeAttentionGrad: { inputs: "query" | "key" | "value" | "dy" | "output" | "logSum" | "seenUntil" | "chunkSeenUntil"; attributes: never; outputs: [dQuery: Tensor, dKey: Tensor, dValue: Tensor] };
   /** x [B, N, S, H], cos and sin [B, S, H] of `ropeTables`; `inverse` true rotates back. */
   Rope: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
+  /** `Rope` of x [B, S, N, H]. */
+  RopeRows: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
   /** One step of `adamwStep` (train/adamw.ts) on tensors of one size; all but the gradient are changed in place. */
   AdamW: { inputs: "parameter" | "gradient" | "first" | "second"; attributes: keyof AdamWScalars; outputs: [] };
   /**

@@ -27,11 +27,7 @@ export interface AttentionInputs {
  *
  * The query heads of a group are folded into the rows, so that keys and values are never repeated.
  */
-export function attend(inputs: AttentionInputs): Tensor {
-  return inputs.bias === undefined && offersFusedAttention() ? fusedAttention(inputs) : composedAttention(inputs);
-}
-
-function composedAttention({ query, key, value, bias, tiling }: AttentionInputs): Tensor {
+export function attend({ query, key, value, bias, tiling }: AttentionInputs): Tensor {
   const [, , length = 0, headDim = 0] = query.shape;
   const [, , numKeys = 0] = key.shape;
   invariant(tiling === undefined || numKeys === length, () => `attend: ${length} queries and ${numKeys} keys in tiles`);
@@ -182,6 +178,24 @@ function pick(list: readonly Tensor[], index: number): Tensor {
   const tensor = list[index];
   invariant(tensor !== undefined, () => `tile ${index} of ${list.length}`);
   return tensor;
+}
+
+/** Every position to every position of its batch row, for rows [B * S, N * H] as linear layers give them; so is the result. */
+export function attendRows({ query, key, value }: Pick<AttentionInputs, "query" | "key" | "value">, shape: { batchSize: number; numHeads: number }): Tensor {
+  if (offersFusedAttention()) return mergedRows(fusedAttention({ query: headRows(query, shape), key: headRows(key, shape), value: headRows(value, shape) }));
+  return mergeHeads(attend({ query: splitHeads(query, shape), key: splitHeads(key, shape), value: splitHeads(value, shape) }));
+}
+
+/** [B * S, N * H] as [B, S, N, H]. */
+export function headRows(x: Tensor, { batchSize, numHeads }: { batchSize: number; numHeads: number }): Tensor {
+  const [rows = 0, width = 0] = x.shape;
+  return tf.reshape(x, [batchSize, rows / batchSize, numHeads, width / numHeads]);
+}
+
+/** [B, S, N, H] as [B * S, N * H]. */
+export function mergedRows(x: Tensor): Tensor {
+  const [batchSize = 0, length = 0, numHeads = 0, headDim = 0] = x.shape;
+  return tf.reshape(x, [batchSize * length, numHeads * headDim]);
 }
 
 /** [B * S, N * H] as [B, N, S, H]. */

@@ -6,7 +6,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../core/errors.ts";
 import { gelu } from "./activation.ts";
-import { attend, mergeHeads, splitHeads } from "./attention.ts";
+import { attendRows } from "./attention.ts";
 import type { AudioConfig } from "./config.ts";
 import { runLayer } from "./layer.ts";
 import { linear, linears } from "./linear.ts";
@@ -87,5 +87,5 @@ export function audioLayer(params: Params, config: AudioConfig, x_ATD: Tensor): 
 
 function selfAttention(params: Params, x: Tensor, shape: { batchSize: number; numHeads: number }): Tensor {
   const [query, key, value] = linears(params, ["q_proj", "k_proj", "v_proj"], x);
-  return linear(params, "out_proj", mergeHeads(attend({ query: splitHeads(query, shape), key: splitHeads(key, shape), value: splitHeads(value, shape) })));
+  return linear(params, "out_proj", attendRows({ query, key, value }, shape));
 }

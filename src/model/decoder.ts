@@ -6,7 +6,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../core/errors.ts";
-import { attend, mergeHeads, splitHeads } from "./attention.ts";
+import { attend, headRows, mergedRows, mergeHeads, splitHeads } from "./attention.ts";
 import type { Tiling } from "./attention-tiles.ts";
 import type { BatchMask } from "./batch-mask.ts";
 import { runBlock } from "./block.ts";
@@ -18,7 +18,7 @@ import { runLayer } from "./layer.ts";
 import { headShape, type HeadShape } from "./layouts/layout.ts";
 import { rmsNorm } from "./norm.ts";
 import type { Params } from "./params.ts";
-import { rope, ropeTables } from "./rope.ts";
+import { rope, ropeRows, ropeTables } from "./rope.ts";
 
 interface DecoderTokens {
   readonly embeds_BSD: Tensor;
@@ -136,21 +136,47 @@ export interface LayerInputs extends Record<string, Tensor> {
 /** One layer: [x], or [x, key, value] with the keys (rotated) and values of the new positions, [B, K, S, H]. */
 export function decoderLayer(params: Params, inputs: LayerInputs, { layout, spec }: { layout: DecoderLayout; spec: DecoderLayerSpec }): Tensor[] {
   const [batchSize = 0, length = 0, width = 0] = inputs.x.shape;
-  const { numHeads, numKvHeads } = spec;
   const rows = tf.reshape(inputs.x, [batchSize * length, width]);
   const projected = layout.projectIn(params, rmsNorm(rows, params.get(`${layout.attentionNorm}.weight`), spec.eps), spec);
+  const { attended, key, value } = inputs.seenUntil === undefined ? attendByHead(projected, inputs, spec) : attendInRows(projected, inputs, spec);
+  const between = tf.add(rows, layout.projectOut(params, attended));
+  const fed = layout.mlp(params, rmsNorm(between, params.get(`${layout.mlpNorm}.weight`), spec.eps));
+  const output = tf.reshape(tf.add(between, fed), [batchSize, length, width]);
+  return spec.output === "hidden" ? [output] : [output, key(), value()];
+}
+
+/** What a layout projects a layer's rows on: [B * S, N * H], [B * S, K * H] twice. */
+type ProjectedRows = ReturnType<DecoderLayout["projectIn"]>;
+
+interface Attended {
+  /** [B * S, N * H] */
+  readonly attended: Tensor;
+  /** [B, K, S, H], made when asked for. */
+  readonly key: () => Tensor;
+  readonly value: () => Tensor;
+}
+
+function attendByHead(projected: ProjectedRows, inputs: LayerInputs, { numHeads, numKvHeads, tiling }: DecoderLayerSpec): Attended {
+  const [batchSize = 0] = inputs.x.shape;
   const query = rope(splitHeads(projected.query, { batchSize, numHeads }), inputs);
   const key = rope(splitHeads(projected.key, { batchSize, numHeads: numKvHeads }), inputs);
   const value = splitHeads(projected.value, { batchSize, numHeads: numKvHeads });
-  const attended = attendAs({ query, key, value }, inputs, spec.tiling);
-  const between = tf.add(rows, layout.projectOut(params, mergeHeads(attended)));
-  const fed = layout.mlp(params, rmsNorm(between, params.get(`${layout.mlpNorm}.weight`), spec.eps));
-  const output = tf.reshape(tf.add(between, fed), [batchSize, length, width]);
-  return spec.output === "hidden" ? [output] : [output, key, value];
+  return { attended: mergeHeads(attendAs({ query, key, value }, inputs, tiling)), key: () => key, value: () => value };
 }
 
-function attendAs(heads: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor }, { bias, seenUntil, chunkSeenUntil, pastKey, pastValue }: LayerInputs, tiling: Tiling | undefined): Tensor {
-  if (seenUntil !== undefined && chunkSeenUntil !== undefined) return fusedAttention({ ...heads, tree: { seenUntil, chunkSeenUntil } });
+/** Where the backend attends to heads where they lie, in the rows that linear layers give and take. */
+function attendInRows(projected: ProjectedRows, inputs: LayerInputs, { numHeads, numKvHeads }: DecoderLayerSpec): Attended {
+  const [batchSize = 0] = inputs.x.shape;
+  const query = ropeRows(headRows(projected.query, { batchSize, numHeads }), inputs);
+  const key = ropeRows(headRows(projected.key, { batchSize, numHeads: numKvHeads }), inputs);
+  const value = headRows(projected.value, { batchSize, numHeads: numKvHeads });
+  const byHead = (x: Tensor): Tensor => tf.transpose(x, [0, 2, 1, 3]);
+  const { seenUntil, chunkSeenUntil } = inputs;
+  invariant(seenUntil !== undefined && chunkSeenUntil !== undefined, () => "half a tree mask");
+  return { attended: mergedRows(fusedAttention({ query, key, value, tree: { seenUntil, chunkSeenUntil } })), key: () => byHead(key), value: () => byHead(value) };
+}
+
+function attendAs(heads: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor }, { bias, pastKey, pastValue }: LayerInputs, tiling: Tiling | undefined): Tensor {
   if (pastKey === undefined || pastValue === undefined) return attend({ ...heads, ...(bias && { bias }), tiling });
   invariant(bias !== undefined, () => "a past without a mask");
   return attendWithPast({ ...heads, pastKey, pastValue, bias });

@@ -20,9 +20,9 @@ export interface SeenUntil {
 }
 
 export interface FusedAttentionInputs {
-  /** [B, N, S, H] */
+  /** [B, S, N, H] */
   readonly query: Tensor;
-  /** [B, K, L, H] */
+  /** [B, L, K, H]; query head n reads key head floor(n / (N / K)). */
   readonly key: Tensor;
   readonly value: Tensor;
   /** Absent: every query sees every key. */
@@ -44,7 +44,7 @@ export function seenUntilTensors({ seenUntil, batchSize, length }: Pick<Batch, "
   return { seenUntil: tf.tensor2d(seenUntil, [batchSize, length], "int32"), chunkSeenUntil: tf.tensor2d(largest, [batchSize, chunks], "int32") };
 }
 
-/** softmax(query key^T / sqrt(H)) value over the keys that a query sees, as [B, N, S, H]. */
+/** softmax(query key^T / sqrt(H)) value over the keys that a query sees, as [B, S, N, H]. */
 export function fusedAttention({ query, key, value, tree }: FusedAttentionInputs): Tensor {
   return differentiable({
     inputs: [query, key, value],
@@ -54,15 +54,7 @@ export function fusedAttention({ query, key, value, tree }: FusedAttentionInputs
     },
     backward: (dy, [query, key, value, output, logSum, seenUntil, chunkSeenUntil]) => {
       const given = { query, key, value, dy, output, logSum };
-      const [dQuery, dKey, dValue] = seenUntil === undefined || chunkSeenUntil === undefined ? runOwnKernel("AttentionGrad", given) : runOwnKernel("TreeAttentionGrad", { ...given, seenUntil, chunkSeenUntil });
-      return [dQuery, sumOfGroups(dKey, key), sumOfGroups(dValue, value)];
+      return seenUntil === undefined || chunkSeenUntil === undefined ? runOwnKernel("AttentionGrad", given) : runOwnKernel("TreeAttentionGrad", { ...given, seenUntil, chunkSeenUntil });
     },
   });
-}
-
-/** The shares of the query heads that read one key head, [B, N, L, H], added up: [B, K, L, H], as `key` is. */
-function sumOfGroups(shares: Tensor, key: Tensor): Tensor {
-  const [batchSize = 0, numHeads = 0, length = 0, headDim = 0] = shares.shape;
-  const [, numKvHeads = 1] = key.shape;
-  return numHeads === numKvHeads ? shares : tf.sum(tf.reshape(shares, [batchSize, numKvHeads, numHeads / numKvHeads, length, headDim]), 2);
 }

@@ -41,14 +41,19 @@ export function ropeTables(positionIds: Int32Array, shape: RotaryShape & { reado
  * @see Su et al. 2021, RoFormer, eq. 34
  */
 export function rope(x_BNSH: Tensor, tables: RopeTables): Tensor {
-  return hasOwnKernel("Rope", x_BNSH) ? fusedRope(x_BNSH, tables) : composedRope(x_BNSH, tables);
+  return hasOwnKernel("Rope", x_BNSH) ? fusedRope(x_BNSH, tables, "Rope") : composedRope(x_BNSH, tables);
 }
 
-function fusedRope(x: Tensor, { cos, sin }: RopeTables): Tensor {
+/** `rope` of x [B, S, N, H], on backends with the kernel. */
+export function ropeRows(x_BSNH: Tensor, tables: RopeTables): Tensor {
+  return fusedRope(x_BSNH, tables, "RopeRows");
+}
+
+function fusedRope(x: Tensor, { cos, sin }: RopeTables, kernel: "Rope" | "RopeRows"): Tensor {
   return differentiable({
     inputs: [x],
-    forward: () => ({ value: runOwnKernel("Rope", { x, cos, sin }, { inverse: false })[0], saved: [cos, sin] }),
-    backward: (dy, [cos, sin]) => [...runOwnKernel("Rope", { x: dy, cos, sin }, { inverse: true })],
+    forward: () => ({ value: runOwnKernel(kernel, { x, cos, sin }, { inverse: false })[0], saved: [cos, sin] }),
+    backward: (dy, [cos, sin]) => [...runOwnKernel(kernel, { x: dy, cos, sin }, { inverse: true })],
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
-import { attend, mergeHeads, splitHeads } from "./attention.ts";
+import { attendRows } from "./attention.ts";
 import type { VisionConfig } from "./config.ts";
 import { runLayer } from "./layer.ts";
 import { linear } from "./linear.ts";
@@ -94,8 +94,7 @@ function selfAttention(params: Params, x: Tensor, { config, images }: { config: 
   const [q, k, v] = threeParts(linear(params, "qkv", x));
   const query = hasQkNorm ? rmsNorm(q, params.get("q_norm.weight"), eps) : q;
   const key = hasQkNorm ? rmsNorm(k, params.get("k_norm.weight"), eps) : k;
-  const heads = (rows: Tensor): Tensor => splitHeads(rows, { batchSize: images, numHeads });
-  return linear(params, "proj", mergeHeads(attend({ query: heads(query), key: heads(key), value: heads(v) })));
+  return linear(params, "proj", attendRows({ query, key, value: v }, { batchSize: images, numHeads }));
 }
 
 function threeParts(x: Tensor): [Tensor, Tensor, Tensor] {

@@ -63,7 +63,7 @@ fn load${target}_${name}(${target === "Own" ? "tile: u32, " : ""}first: u32, thr
   for (var i = thread; i < ${16 * quadsOfRow}u; i += ${THREADS}u) {
     let quad = i % ${quadsOfRow}u; let at = i / ${quadsOfRow}u;
     ${range(group)
-      .map((r) => `var v${r} = vec4<f32>(); if (first + at * ${group}u + ${r}u < limit) { v${r} = quad_${name}(base + (first + at * ${group}u + ${r}u) * ${headDim}u, quad)${target === "Own" ? " * factor" : ""}; }`)
+      .map((r) => `var v${r} = vec4<f32>(); if (first + at * ${group}u + ${r}u < limit) { v${r} = quad_${name}(base + (first + at * ${group}u + ${r}u) * ${headsOf(name)} * ${headDim}u, quad)${target === "Own" ? " * factor" : ""}; }`)
       .join("\n    ")}
     ${range(4).map(store).join("\n    ")}
   }
@@ -85,9 +85,9 @@ ${own.map((name) => loadCode(name, { target: "Own", group: perThread, store: (j)
 ${other.map((name) => loadCode(name, { target: "Other", group: 2, store: (j) => `other[otherAt(quad * 4u + ${j}u, at)] = vec2<f32>(v0[${j}], v1[${j}]);` })).join("\n")}`,
     places: `let left = thread % 16u;
   let down = thread / 16u;
-  let queryRow = (group.z * u.heads + group.y) * u.queries;
+  let queryRow = group.z * u.queries * u.heads + group.y;
   let queryBase = queryRow * ${headDim}u;
-  let keyBase = (group.z * u.keyHeads + group.y / (u.heads / u.keyHeads)) * u.keys * ${headDim}u;
+  let keyBase = (group.z * u.keys * u.keyHeads + group.y / (u.heads / u.keyHeads)) * ${headDim}u;
   let first = group.x * ${16 * perThread}u;
   let ownRow = first + down * ${perThread}u;`,
     scores: (name, ownTile) => `${each((r, c) => `var ${name}${r}_${c} = 0.0;`)}
@@ -100,7 +100,7 @@ ${other.map((name) => loadCode(name, { target: "Other", group: 2, store: (j) => 
     }`,
     visible: (mode) => {
       const inside = mode === "query" ? ["u.queries", "u.keys"] : ["u.keys", "u.queries"];
-      const others = range(2).map((c) => `let place${c} = tileStart + left * 2u + ${c}u;${mode === "key" ? ` let other${c} = queryRow + min(place${c}, u.queries - 1u);` : ""}`);
+      const others = range(2).map((c) => `let place${c} = tileStart + left * 2u + ${c}u;${mode === "key" ? ` let other${c} = queryRow + min(place${c}, u.queries - 1u) * u.heads;` : ""}`);
       const seen = (place: string): string => `u32(seenUntil[group.z * u.keys + min(${place}, u.keys - 1u)])`;
       const untils = !hasTree ? [] : mode === "query" ? range(2).map((c) => `let until${c} = ${seen(`place${c}`)};`) : rows.map((r) => `let until${r} = ${seen(`ownRow + ${r}u`)};`);
       const tree = (r: number, c: number): string => {
@@ -117,7 +117,7 @@ ${other.map((name) => loadCode(name, { target: "Other", group: 2, store: (j) => 
     // Weights behind the last row are zero; the row itself is read again.
     accumulate: ({ sum, of, base, limit }) => `for (var i = 0u; i < min(${OTHER}u, ${limit} - tileStart); i += 2u) {
       let weightStart = weightAt(i, down);
-      let start = ${base} + (tileStart + i) * ${headDim}u; let next = select(start, start + ${headDim}u, tileStart + i + 1u < ${limit});
+      let start = ${base} + (tileStart + i) * ${headsOf(of)} * ${headDim}u; let next = select(start, start + ${headsOf(of)} * ${headDim}u, tileStart + i + 1u < ${limit});
       ${range(2)
         .map((j) => `{ let w = weights[weightStart + ${16 * j}u]; ${quads.map((q) => guarded(q, `let v = quad_${of}(${j === 0 ? "start" : "next"}, left + ${16 * q}u); ${rows.map((r) => `${sum}${r}_${q} = fma(vec4<f32>(${at("w", r)}), v, ${sum}${r}_${q});`).join(" ")}`)).join(" ")} }`)
         .join("\n      ")}
@@ -126,10 +126,15 @@ ${other.map((name) => loadCode(name, { target: "Other", group: 2, store: (j) => 
       guarded(
         quad,
         isAligned
-          ? `${target}[(${base} + (${row}) * ${headDim}u) / 4u + left + ${16 * quad}u] = ${value};`
-          : `let v = ${value}; for (var i = 0u; i < 4u; i++) { let h = (left + ${16 * quad}u) * 4u + i; if (h < ${headDim}u) { ${target}[${base} + (${row}) * ${headDim}u + h] = v[i]; } }`,
+          ? `${target}[(${base} + (${row}) * u.heads * ${headDim}u) / 4u + left + ${16 * quad}u] = ${value};`
+          : `let v = ${value}; for (var i = 0u; i < 4u; i++) { let h = (left + ${16 * quad}u) * 4u + i; if (h < ${headDim}u) { ${target}[${base} + (${row}) * u.heads * ${headDim}u + h] = v[i]; } }`,
       ),
   };
+}
+
+/** Heads of a position, whose rows lie one behind the other. */
+function headsOf(name: RowTensor): string {
+  return name === "query" || name === "dy" ? "u.heads" : "u.keyHeads";
 }
 
 export function range(length: number): number[] {

@@ -1,7 +1,7 @@
 /**
  * @file Shaders of attention that never write the scores to memory. A workgroup owns a tile of queries (or of keys, for
  * their gradients) and goes through the other side in tiles of 32, scores staying in the workgroup's own memory.
- * Shapes: B batch row, N query heads, K key/value heads, S queries, L keys, H head size.
+ * Shapes: B batch row, S queries, L keys, N query heads, K key/value heads, H head size.
  * @see Dao et al. 2022, FlashAttention, algorithms 1 and 4.
  */
 import { type AttentionCode, type AttentionParts, attentionParts, OTHER } from "./attention-parts.ts";
@@ -23,7 +23,7 @@ export function attentionBytes({ headDim, perThread }: Pick<AttentionCode, "head
   return 4 * (4 * Math.ceil(headDim / 4) * (tiles * own + OTHER) + OTHER * own);
 }
 
-/** query [B, N, S, H], key and value [B, K, L, H]: output [B, N, S, H] and logSum [B, N, S], the logarithm of the sum of every query's exponentials. */
+/** query [B, S, N, H], key and value [B, L, K, H]: output [B, S, N, H] and logSum [B, S, N], the logarithm of the sum of every query's exponentials. */
 export function attentionProgram(code: AttentionCode): Program {
   const parts = attentionParts(code);
   const { rows, quads, element, vector, at } = parts;
@@ -65,14 +65,14 @@ ${mainHead(parts)}
   ${perQuery(
     (r) => `if (ownRow + ${r}u < u.queries) {
       ${quads.map((q) => parts.write({ target: "result", base: "queryBase", row: `ownRow + ${r}u`, quad: q, value: `out${r}_${q} / ${at("total", r)}` })).join("\n      ")}
-      if (left == 0u) { logSum[queryRow + ownRow + ${r}u] = most${r} + log(${at("total", r)}); }
+      if (left == 0u) { logSum[queryRow + (ownRow + ${r}u) * u.heads] = most${r} + log(${at("total", r)}); }
     }`,
   )}
 }`,
   };
 }
 
-/** Gradient of the query [B, N, S, H]; `delta` [B, N, S] is the sum of dy output. */
+/** Gradient of the query [B, S, N, H]; `delta` [B, S, N] is the sum of dy output. */
 export function queryGradientProgram(code: AttentionCode): Program {
   const parts = attentionParts(code);
   const { rows, quads, element } = parts;
@@ -85,7 +85,7 @@ export function queryGradientProgram(code: AttentionCode): Program {
 ${mainHead(parts)}
   loadOwn_query(0u, first, thread, queryBase, u.queries, u.scale);
   loadOwn_dy(1u, first, thread, queryBase, u.queries, 1.0);
-  ${rows.map((r) => `let row${r} = queryRow + min(ownRow + ${r}u, u.queries - 1u); let log${r} = logSum[row${r}]; let delta${r} = delta[row${r}]; ${quads.map((q) => `var out${r}_${q} = vec4<f32>();`).join(" ")}`).join("\n  ")}
+  ${rows.map((r) => `let row${r} = queryRow + min(ownRow + ${r}u, u.queries - 1u) * u.heads; let log${r} = logSum[row${r}]; let delta${r} = delta[row${r}]; ${quads.map((q) => `var out${r}_${q} = vec4<f32>();`).join(" ")}`).join("\n  ")}
   ${overKeys(code)} {
     ${skipUnseen(code)}
     ${bothScores(["key", "value"], "keyBase", "u.keys", parts)}
@@ -100,7 +100,7 @@ ${mainHead(parts)}
   };
 }
 
-/** Gradients of keys and values for every query head by itself, [B, N, L, H] each. */
+/** Gradients of keys and values for every query head by itself, [B, L, N, H] each. */
 export function keyGradientProgram(code: AttentionCode): Program {
   const parts = attentionParts(code);
   const { rows, quads, element } = parts;
@@ -126,7 +126,7 @@ ${mainHead(parts)}
     workgroupBarrier();
     ${parts.accumulate({ sum: "dKey", of: "query", base: "queryBase", limit: "u.queries" })}
   }
-  let resultBase = (group.z * u.heads + group.y) * u.keys * ${code.headDim}u;
+  let resultBase = (group.z * u.keys * u.heads + group.y) * ${code.headDim}u;
   ${rows
     .map((r) => {
       const write = (target: string, value: string, quad: number): string => parts.write({ target, base: "resultBase", row: `ownRow + ${r}u`, quad, value });

@@ -5,13 +5,15 @@ import { invariant } from "../../core/errors.ts";
 import { type AttentionCode, OTHER } from "./attention-parts.ts";
 import { attentionBytes, attentionProgram, keyGradientProgram, ownRows, queryGradientProgram } from "./attention-program.ts";
 import { dispatch, freshTensor, type Program, workgroupsFor } from "./dispatch.ts";
+import { dispatchElements, type ElementKernel } from "./elementwise.ts";
 import type { WebGpuKernel } from "./kernels.ts";
+import { lanesOf } from "./parts.ts";
 
 export const attention: WebGpuKernel = ({ backend, inputs }) => {
   const { query, key, value } = tensors(inputs, ["query", "key", "value"]);
-  const [batch = 0, heads = 0, queries = 0] = query.shape;
+  const [batch = 0, queries = 0, heads = 0] = query.shape;
   const code = codeFor(backend, inputs, 1);
-  const [result, logSum] = [freshTensor(backend, query.shape), freshTensor(backend, [batch, heads, queries])];
+  const [result, logSum] = [freshTensor(backend, query.shape), freshTensor(backend, [batch, queries, heads])];
   dispatch(backend, attentionProgram(code), {
     buffers: { query, key, value, result, logSum, ...treeOf(inputs) },
     uniforms: uniformsOf(inputs),
@@ -20,21 +22,21 @@ export const attention: WebGpuKernel = ({ backend, inputs }) => {
   return [result, logSum];
 };
 
-/** dKey and dValue are one head after another of the query's: the caller sums those of a group. */
 export const attentionGrad: WebGpuKernel = ({ backend, inputs }) => {
   const { query, key, value, dy, output, logSum } = tensors(inputs, ["query", "key", "value", "dy", "output", "logSum"]);
-  const [batch = 0, heads = 0, queries = 0, headDim = 0] = query.shape;
-  const keys = key.shape[2] ?? 0;
+  const [batch = 0, queries = 0, heads = 0, headDim = 0] = query.shape;
+  const keys = key.shape[1] ?? 0;
   const code = codeFor(backend, inputs, 2);
   const delta = rowProducts(backend, dy, output);
   const dQuery = freshTensor(backend, query.shape);
-  const [dKey, dValue] = [freshTensor(backend, [batch, heads, keys, headDim]), freshTensor(backend, [batch, heads, keys, headDim])];
+  const shares = [batch, keys, heads, headDim];
+  const [dKey, dValue] = [freshTensor(backend, shares), freshTensor(backend, shares)];
   const given = { query, key, value, dy, logSum, delta, ...treeOf(inputs) };
   const uniforms = uniformsOf(inputs);
   dispatch(backend, queryGradientProgram(code), { buffers: { ...given, result: dQuery }, uniforms, workgroups: [Math.ceil(queries / ownRows(code)), heads, batch] });
   dispatch(backend, keyGradientProgram(code), { buffers: { ...given, dKey, dValue }, uniforms, workgroups: [Math.ceil(keys / ownRows(code)), heads, batch] });
   backend.disposeData(delta.dataId);
-  return [dQuery, dKey, dValue];
+  return [dQuery, sumOfGroups(backend, dKey, key), sumOfGroups(backend, dValue, value)];
 };
 
 function tensors<const N extends string>(inputs: Readonly<Record<string, TensorInfo>>, names: readonly N[]): Record<N, TensorInfo> {
@@ -48,8 +50,8 @@ function treeOf({ seenUntil, chunkSeenUntil }: Readonly<Record<string, TensorInf
 
 function uniformsOf(inputs: Readonly<Record<string, TensorInfo>>): Record<string, number> {
   const { query, key } = tensors(inputs, ["query", "key"]);
-  const [, heads = 0, queries = 0, headDim = 0] = query.shape;
-  const [, keyHeads = 0, keys = 0] = key.shape;
+  const [, queries = 0, heads = 0, headDim = 0] = query.shape;
+  const [, keys = 0, keyHeads = 0] = key.shape;
   return { heads, keyHeads, queries, keys, chunks: Math.ceil(keys / OTHER), scale: 1 / Math.sqrt(headDim) };
 }
 
@@ -61,6 +63,29 @@ function codeFor({ device }: WebGPUBackend, inputs: Readonly<Record<string, Tens
   invariant(perThread !== undefined, () => `attention heads of ${headDim} numbers do not fit the device's workgroup memory`);
   return { headDim, perThread, hasTree: seenUntil !== undefined };
 }
+
+/** The shares of the query heads that read one key head, [B, L, N, H], added up: [B, L, K, H], as `key` is. Uses the shares up. */
+function sumOfGroups(backend: WebGPUBackend, shares: TensorInfo, key: TensorInfo): TensorInfo {
+  const [, , heads = 0, headDim = 0] = shares.shape;
+  const group = heads / (key.shape[2] ?? 1);
+  if (group === 1) return shares;
+  const sums = freshTensor(backend, key.shape);
+  dispatchElements(backend, GROUP_SUMS, { lanes: lanesOf(headDim), parts: key.shape.reduce((product, size) => product * size, 1) / lanesOf(headDim), buffers: { shares, sums }, uniforms: { group, width: headDim / lanesOf(headDim) } });
+  backend.disposeData(shares.dataId);
+  return sums;
+}
+
+const GROUP_SUMS: ElementKernel<"group" | "width"> = {
+  name: "group-sums",
+  reads: { shares: "part" },
+  writes: { sums: "part" },
+  uniforms: { group: "u32", width: "u32" },
+  body: () => `
+  let first = (i / u.width) * u.group * u.width + i % u.width;
+  var sum = shares[first];
+  for (var j = 1u; j < u.group; j++) { sum += shares[first + j * u.width]; }
+  sums[i] = sum;`,
+};
 
 /** Sum of a b over the last axis. */
 function rowProducts(backend: WebGPUBackend, a: TensorInfo, b: TensorInfo): TensorInfo {

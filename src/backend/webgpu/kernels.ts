@@ -10,7 +10,7 @@ import { attention, attentionGrad } from "./attention.ts";
 import { columnsProduct, linear, linearDown, linearInputGrad } from "./linear.ts";
 import { batchMatMul } from "./matmul.ts";
 import { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./norms.ts";
-import { rope } from "./rope.ts";
+import { rope, ropeRows } from "./rope.ts";
 
 export interface KernelCall {
   readonly backend: WebGPUBackend;
@@ -41,6 +41,7 @@ export const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, WebGpuKernel>>> = {
   RmsNorm: rmsNorm,
   RmsNormGrad: rmsNormGrad,
   Rope: rope,
+  RopeRows: ropeRows,
   SwiGlu: swiglu,
   SwiGluGrad: swigluGrad,
 };
