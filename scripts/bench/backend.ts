@@ -1,9 +1,37 @@
-/** @file The backend that is timed: without `--backend` the one that users without a GPU get. A fallback to plain JavaScript must not pass for it. */
+/** @file The backend that is timed, in the process that times it: asked for by name, so that nothing slower can pass for it. */
+import { backend, dispose, getBackend, memory, reshape, slice, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { hasHostMemory, readFloats } from "../../src/backend/host-memory.ts";
+import { selectBackend } from "../../src/backend/select.ts";
+import { BACKEND_VARIABLE, DEFAULT_BACKEND } from "./runs.ts";
 
-/** By which the child processes are told. */
-export const BACKEND_VARIABLE = "M2SE_BENCH_BACKEND";
+export interface TimedBackend {
+  readonly device: string;
+  readonly isOnGpu: boolean;
+}
 
-export const BACKEND = process.env[BACKEND_VARIABLE] ?? "onnxruntime";
+export async function startBackend(): Promise<TimedBackend> {
+  const { device } = await selectBackend(process.env[BACKEND_VARIABLE] ?? DEFAULT_BACKEND);
+  return { device, isOnGpu: isOnGpu() };
+}
 
-/** Whether it computes with a GPU's memory, which is scarcer or faster than the machine's. */
-export const IS_GPU = !["onnxruntime", "cpu"].includes(BACKEND);
+/** Whether the current backend computes with a GPU's memory, which is scarcer or faster than the machine's. */
+export function isOnGpu(): boolean {
+  return getBackend() === "webgpu" || Reflect.get(backend(), "isUsingGpuDevice") === true;
+}
+
+/** Waits until the device has computed `tensor`, by reading one number of it. @throws what went wrong on the device. */
+export async function computed(tensor: Tensor): Promise<void> {
+  if (hasHostMemory()) return;
+  const one = tidy(() => slice(reshape(tensor, [-1]), 0, 1));
+  try {
+    await readFloats(one);
+  } finally {
+    dispose(one);
+  }
+}
+
+/** Megabytes that the backend has allocated on the GPU, its pool included; null where it does not tell. */
+export function gpuMemoryMb(): number | null {
+  const bytes: unknown = Reflect.get(memory(), "numBytesAllocatedInGPU");
+  return typeof bytes === "number" ? bytes / 1e6 : null;
+}

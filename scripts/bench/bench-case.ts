@@ -9,12 +9,12 @@ export interface BenchCase {
   readonly flops: number;
   /** The same work, described for peer/run.py. */
   readonly peer: PeerTask;
-  /** Starts the backend, makes the weights, and returns the work to be repeated. */
-  readonly prepare: () => Promise<Repetition>;
+  /** Makes the weights on the current backend, and returns the work to be repeated; each repetition waits for the device. */
+  readonly prepare: () => Repetition;
 }
 
 /** Input of peer/run.py, as JSON. */
-export type PeerTask = TrainTask | VisionTask | DecodeTask;
+export type PeerTask = TrainTask | VisionTask | DecodeTask | GemmTask;
 
 export interface TrainTask {
   readonly kind: "train";
@@ -46,4 +46,10 @@ export interface DecodeTask {
   /** Positions that every sequence has behind it. */
   readonly promptLength: number;
   readonly newTokens: number;
+}
+
+/** A product of square matrices, for the peak of a GPU as the peer reaches it. */
+export interface GemmTask {
+  readonly kind: "gemm";
+  readonly size: number;
 }

@@ -2,9 +2,8 @@
  * @file `npm run bench`: times the product beside PyTorch, prints a table, or with --json one object. Exit codes: 0 done,
  * 1 a case of ours could not run, 2 wrong command line.
  */
-import { readArguments } from "./arguments.ts";
-import { CASE_NAMES } from "./case-names.ts";
-import { measureOurs, measurePeak } from "./ours.ts";
+import { type BenchArguments, readArguments } from "./arguments.ts";
+import { openOurs } from "./ours.ts";
 import { openPeer, type Peer } from "./peer.ts";
 import { renderResult } from "./render.ts";
 import { runBench } from "./run-bench.ts";
@@ -13,25 +12,33 @@ function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-async function findPeer(): Promise<Peer | undefined> {
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function findPeer(isOnGpu: boolean): Promise<Peer | undefined> {
   const python = process.env["M2SE_BENCH_PYTHON"] ?? "python3";
   try {
-    const peer = await openPeer(python);
+    const peer = await openPeer(python, { isOnGpu });
     say(`peer: ${peer.title}`);
     return peer;
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split("\n").at(-1) ?? "";
-    say(`no peer: ${python} -c "import torch" does not work (${reason}); its columns stay empty`);
+    say(`no peer: ${python} -c "import torch" does not work (${reasonOf(error).split("\n").at(-1) ?? ""}); its columns stay empty`);
     return undefined;
   }
 }
 
-const wanted = readArguments(process.argv.slice(2), { writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) });
-if ("exitCode" in wanted) {
-  process.exitCode = wanted.exitCode;
-} else {
-  const peer = await findPeer();
-  const result = await runBench(wanted.only === undefined ? CASE_NAMES : [wanted.only], { peak: measurePeak, ours: measureOurs, peer: peer?.run }, say);
-  console.log(wanted.json ? JSON.stringify(result) : renderResult(result));
-  process.exitCode = result.cases.every(({ ms }) => ms !== null) ? 0 : 1;
+async function bench({ json, backend, cases }: BenchArguments): Promise<number> {
+  const ours = openOurs(backend);
+  try {
+    const result = await runBench(backend, cases, { peak: ours.peak, ours: ours.run, findPeer }, say);
+    console.log(json ? JSON.stringify(result) : renderResult(result));
+    return result.cases.every(({ ms }) => ms !== null) ? 0 : 1;
+  } catch (error) {
+    say(`m2se could not run on ${backend}: ${reasonOf(error)}`);
+    return 1;
+  }
 }
+
+const wanted = readArguments(process.argv.slice(2), { writeOut: (text) => process.stdout.write(text), writeErr: (text) => process.stderr.write(text) });
+process.exitCode = "exitCode" in wanted ? wanted.exitCode : await bench(wanted);

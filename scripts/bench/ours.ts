@@ -1,18 +1,22 @@
 /** @file Our side, each run in a process of its own. */
-import { join } from "node:path";
+import { extname, join } from "node:path";
+import type { z } from "zod";
 import type { CaseName } from "./case-names.ts";
-import { type Program, runProgram } from "./processes.ts";
-import { GEMM, gemmRunSchema, type MeasuredRun, measuredRunSchema } from "./runs.ts";
+import { runProgram } from "./processes.ts";
+import { BACKEND_VARIABLE, GEMM, type GemmRun, gemmRunSchema, type MeasuredRun, measuredRunSchema } from "./runs.ts";
 
-export async function measurePeak(): Promise<number> {
-  return (await runProgram(child(GEMM), gemmRunSchema)).gflops;
+export interface Ours {
+  readonly peak: () => Promise<GemmRun>;
+  readonly run: (name: CaseName) => Promise<MeasuredRun>;
 }
 
-export async function measureOurs(name: CaseName): Promise<MeasuredRun> {
-  return runProgram(child(name), measuredRunSchema);
-}
+/** Beside this file, under the same extension: bundled, both are JavaScript. */
+const CHILD = join(import.meta.dirname, `child${extname(import.meta.filename)}`);
 
-/** execArgv is what tsx was started with, so that the child reads TypeScript as well. */
-function child(argument: string): Program {
-  return { command: process.execPath, args: [...process.execArgv, join(import.meta.dirname, "child.ts"), argument] };
+/** The named backend, as `selectBackend` takes it. */
+export function openOurs(backend: string): Ours {
+  // execArgv is what tsx was started with, so that the child reads TypeScript as well.
+  const child = <T>(argument: string, schema: z.ZodType<T>) =>
+    runProgram({ command: process.execPath, args: [...process.execArgv, CHILD, argument], environment: { [BACKEND_VARIABLE]: backend } }, schema);
+  return { peak: () => child(GEMM, gemmRunSchema), run: (name) => child(name, measuredRunSchema) };
 }

@@ -18,7 +18,7 @@ const SHOWN_LINES = 12;
 
 /** The last line the program printed, parsed. @throws Error with the reason, and the end of what it said, when it failed. */
 export async function runProgram<T>({ command, args, environment = {}, input = "" }: Program, schema: z.ZodType<T>): Promise<T> {
-  const { code, signal, stdout, stderr } = await finished(spawn(command, args, { env: { ...process.env, ...environment }, timeout: TIMEOUT_MS, killSignal: "SIGKILL" }), input);
+  const { code, signal, stdout, stderr } = await finished(spawn(command, args, { env: { ...process.env, ...environment } }), input);
   if (code !== 0) throw new Error(`${failureOf({ code, signal })}\n${stderr.trim().split("\n").slice(-SHOWN_LINES).join("\n")}`.trim());
   return schema.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
 }
@@ -31,6 +31,8 @@ interface Finished {
 }
 
 function finished(child: ReturnType<typeof spawn>, input: string): Promise<Finished> {
+  // spawn's own timeout would hold this process for as long when there is no such program.
+  setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS).unref();
   return new Promise((resolve, reject) => {
     let stdout = "";
     let stderr = "";

@@ -2,11 +2,19 @@
 import type { BenchCase } from "./bench-case.ts";
 import type { CaseName } from "./case-names.ts";
 import { median } from "./measure.ts";
-import type { MeasuredRun } from "./runs.ts";
+import type { MeasuredRun, PeerRun } from "./runs.ts";
 
 /** The object that --json prints. */
 export interface BenchResult {
+  /** As asked for, and what it runs on. */
+  readonly backend: string;
+  readonly device: string;
+  /** Of our backend's bare product. */
   readonly gemmPeakGflops: number;
+  /** Title; null without one. */
+  readonly peer: string | null;
+  /** Of PyTorch's bare product on the same GPU; null elsewhere. Shares are of the larger peak. */
+  readonly peerGemmPeakGflops: number | null;
   readonly cases: readonly CaseResult[];
 }
 
@@ -18,6 +26,8 @@ export interface CaseResult {
   readonly gflops: number | null;
   readonly shareOfPeak: number | null;
   readonly peakMemoryMb: number | null;
+  /** Of the GPU; `peakMemoryMb` is the process's. */
+  readonly gpuMemoryMb: number | null;
   readonly peerMs: number | null;
   /** peerMs / ms: above 1 we are faster. */
   readonly ratio: number | null;
@@ -25,11 +35,11 @@ export interface CaseResult {
 
 export interface CaseRuns {
   readonly ours: readonly MeasuredRun[];
-  readonly peer: readonly MeasuredRun[];
+  readonly peer: readonly PeerRun[];
 }
 
 /** Medians over all repetitions of all runs. */
-export function caseResult(name: CaseName, { tokens, flops }: Pick<BenchCase, "tokens" | "flops">, { ours, peer }: CaseRuns, gemmPeakGflops: number): CaseResult {
+export function caseResult(name: CaseName, { tokens, flops }: Pick<BenchCase, "tokens" | "flops">, { ours, peer }: CaseRuns, peakGflops: number): CaseResult {
   const ms = medianTime(ours);
   const peerMs = medianTime(peer);
   const gflops = ms === null ? null : flops / ms / 1e6;
@@ -38,14 +48,19 @@ export function caseResult(name: CaseName, { tokens, flops }: Pick<BenchCase, "t
     tokens,
     ms: roundedOrNull(ms),
     gflops: roundedOrNull(gflops),
-    shareOfPeak: gflops === null ? null : rounded(gflops / gemmPeakGflops),
-    peakMemoryMb: ours.length === 0 ? null : Math.round(Math.max(...ours.map(({ peakMemoryMb }) => peakMemoryMb))),
+    shareOfPeak: gflops === null ? null : rounded(gflops / peakGflops),
+    peakMemoryMb: largest(ours.map(({ peakMemoryMb }) => peakMemoryMb)),
+    gpuMemoryMb: largest(ours.flatMap(({ gpuMemoryMb }) => gpuMemoryMb ?? [])),
     peerMs: roundedOrNull(peerMs),
     ratio: ms === null || peerMs === null ? null : rounded(peerMs / ms),
   };
 }
 
-function medianTime(runs: readonly MeasuredRun[]): number | null {
+function largest(megabytes: readonly number[]): number | null {
+  return megabytes.length === 0 ? null : Math.round(Math.max(...megabytes));
+}
+
+function medianTime(runs: readonly Pick<MeasuredRun, "times">[]): number | null {
   return runs.length === 0 ? null : median(runs.flatMap(({ times }) => times));
 }
 

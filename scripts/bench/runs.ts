@@ -1,17 +1,33 @@
-/** @file What the processes of the benchmark print when they are done: one JSON line. */
+/** @file What the processes of the benchmark are told, and what they print when they are done: one JSON line. */
 import { z } from "zod";
 
-/** Argument of child.ts for the peak. */
+/** By which child.ts is told its backend. */
+export const BACKEND_VARIABLE = "M2SE_BENCH_BACKEND";
+
+/** The backend that users without a GPU get. */
+export const DEFAULT_BACKEND = "onnxruntime";
+
+/** Argument of child.ts for the peak, and on the command line for nothing but the peak. */
 export const GEMM = "gemm";
 
-export const gemmRunSchema = z.strictObject({ gflops: z.number().positive() });
+export const gemmRunSchema = z.strictObject({
+  gflops: z.number().positive(),
+  /** What the backend runs on. */
+  device: z.string(),
+  isOnGpu: z.boolean(),
+});
 export type GemmRun = z.infer<typeof gemmRunSchema>;
 
-export const measuredRunSchema = z.strictObject({ times: z.array(z.number().positive()).min(1), peakMemoryMb: z.number().positive() });
+const runSchema = z.strictObject({ times: z.array(z.number().positive()).min(1), peakMemoryMb: z.number().positive() });
+
+export const measuredRunSchema = runSchema.extend({
+  /** The most that was allocated on the GPU; null where the backend does not tell. */
+  gpuMemoryMb: z.number().nullable(),
+});
 export type MeasuredRun = z.infer<typeof measuredRunSchema>;
 
 /** Of peer/run.py: also how it ran, e.g. "torch.compile". */
-export const peerRunSchema = measuredRunSchema.extend({ mode: z.string() });
+export const peerRunSchema = runSchema.extend({ mode: z.string() });
 export type PeerRun = z.infer<typeof peerRunSchema>;
 
 /** Of peer/probe.py. */
@@ -20,5 +36,7 @@ export const peerProbeSchema = z.strictObject({
   hasMkl: z.boolean(),
   /** OpenBLAS's name for the processor that it believes to run on; null without OpenBLAS. */
   openblasCore: z.string().nullable(),
+  /** Name of the CUDA device; null without one. */
+  gpu: z.string().nullable(),
 });
 export type PeerProbe = z.infer<typeof peerProbeSchema>;

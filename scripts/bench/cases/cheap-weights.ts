@@ -20,6 +20,11 @@ export function cheapWeights(config: ModelConfig, prefix: string): ParamStore {
   return store;
 }
 
+/** Uniform in [-1, 1), with the same block over and over. */
+export function noise(size: number): Float32Array {
+  return tiled(randomBlock(), size, 1);
+}
+
 function randomBlock(): Float32Array {
   const draw = rng(1, "bench");
   return Float32Array.from({ length: BLOCK }, () => 2 * draw.uniform() - 1);

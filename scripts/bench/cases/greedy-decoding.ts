@@ -1,5 +1,4 @@
 /** @file decode: answers grow from eight prompts at once on a decoder of Qwen2-0.5B's size; reading the prompts is not counted. */
-import { selectBackend } from "../../../src/backend/select.ts";
 import { rng } from "../../../src/core/rng.ts";
 import type { PackedRow } from "../../../src/curriculum/packed-row.ts";
 import { buildRow, type TreeNode } from "../../../src/curriculum/row.ts";
@@ -7,7 +6,6 @@ import { seenUntil } from "../../../src/curriculum/tree-mask.ts";
 import type { Answer } from "../../../src/model/answer-batch.ts";
 import { generateGreedy } from "../../../src/model/generate.ts";
 import { IGNORE_INDEX } from "../../../src/text/encoded-sample.ts";
-import { BACKEND } from "../backend.ts";
 import type { BenchCase } from "../bench-case.ts";
 import { decodeTokenFlops } from "../flops.ts";
 import type { Repetition } from "../measure.ts";
@@ -32,8 +30,7 @@ export function greedyDecoding(): BenchCase {
   };
 }
 
-async function prepare(): Promise<Repetition> {
-  await selectBackend(BACKEND);
+function prepare(): Repetition {
   const params = cheapWeights(INTERNVL2_1B, "language_model.");
   const row = promptRow();
   const { inputIds, positionIds, segments } = row;

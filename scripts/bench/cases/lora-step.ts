@@ -2,11 +2,10 @@
 import type { Kept } from "../../../src/backend/blocks.ts";
 import { scheduleStage, type StageSchedule } from "../../../src/curriculum/schedule.ts";
 import { addLora } from "../../../src/model/lora.ts";
-import { selectBackend } from "../../../src/backend/select.ts";
 import { rng } from "../../../src/core/rng.ts";
 import { type EncodedSegment, IGNORE_INDEX } from "../../../src/text/encoded-sample.ts";
 import { trainableParameters } from "../../../src/train/trainable.ts";
-import { BACKEND, IS_GPU } from "../backend.ts";
+import { isOnGpu } from "../backend.ts";
 import type { BenchCase } from "../bench-case.ts";
 import { loraStepFlops } from "../flops.ts";
 import type { Repetition } from "../measure.ts";
@@ -29,12 +28,11 @@ export function loraStep(tokens: number): BenchCase {
     tokens,
     flops: loraStepFlops(INTERNVL2_1B.llm_config, tokenCounts(batch), RANK),
     peer: trainTask(INTERNVL2_1B, batch, { rank: RANK, framesPerClip: 0 }),
-    prepare: () => prepare(schedule, tokens > LONGEST_KEPT && !IS_GPU ? "inputs" : "intermediates"),
+    prepare: () => prepare(schedule, tokens > LONGEST_KEPT && !isOnGpu() ? "inputs" : "intermediates"),
   };
 }
 
-async function prepare(schedule: StageSchedule, kept: Kept): Promise<Repetition> {
-  await selectBackend(BACKEND);
+function prepare(schedule: StageSchedule, kept: Kept): Repetition {
   const params = cheapWeights(INTERNVL2_1B, "language_model.");
   addLora(params, { rank: RANK, alpha: 4 * RANK, targets: "language_model\\..*_proj" }, 1);
   const learningRates = trainableParameters([{ match: "lora_", learningRate: 1e-4 }], params.names(), "bench");

@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { type Experiment, openExperiment, samplesOf } from "../../../src/app/experiment.ts";
 import { tasksOf } from "../../../src/app/prepare-stage.ts";
-import { selectBackend } from "../../../src/backend/select.ts";
 import { loadConfig, type StageConfig } from "../../../src/config/index.ts";
 import { invariant } from "../../../src/core/errors.ts";
 import { rng } from "../../../src/core/rng.ts";
@@ -15,7 +14,6 @@ import { initRandom } from "../../../src/model/init.ts";
 import { ParamStore } from "../../../src/model/params.ts";
 import { encodeSamples } from "../../../src/text/encode.ts";
 import { trainableParameters } from "../../../src/train/trainable.ts";
-import { BACKEND } from "../backend.ts";
 import type { BenchCase } from "../bench-case.ts";
 import { fullStepFlops } from "../flops.ts";
 import type { Repetition } from "../measure.ts";
@@ -56,8 +54,7 @@ function stageSchedule({ config, dataset, encoding }: Experiment, { name, mixtur
   );
 }
 
-async function prepare({ model, encoding, clipSpec, config }: Experiment, { trainable }: StageConfig, { schedule, batch }: { schedule: StageSchedule; batch: Batch }): Promise<Repetition> {
-  await selectBackend(BACKEND);
+function prepare({ model, encoding, clipSpec, config }: Experiment, { trainable }: StageConfig, { schedule, batch }: { schedule: StageSchedule; batch: Batch }): Repetition {
   const params = new ParamStore();
   initRandom(model.config, config.seed, params);
   const clips = noiseClips([...batch.videoClips, ...batch.audioClips], clipSpec);

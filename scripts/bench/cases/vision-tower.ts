@@ -1,10 +1,9 @@
 /** @file vision-448: one image through a vision tower of InternViT-300M's size. */
 import { dispose, tensor4d, tidy } from "@tensorflow/tfjs-core";
-import { selectBackend } from "../../../src/backend/select.ts";
 import { rng } from "../../../src/core/rng.ts";
 import { PARTS } from "../../../src/model/emoverse.ts";
 import { encodeImages } from "../../../src/model/vision.ts";
-import { BACKEND } from "../backend.ts";
+import { computed } from "../backend.ts";
 import type { BenchCase } from "../bench-case.ts";
 import { visionFlops } from "../flops.ts";
 import type { Repetition } from "../measure.ts";
@@ -23,15 +22,16 @@ export function visionTower(): BenchCase {
   };
 }
 
-async function prepare(): Promise<Repetition> {
-  await selectBackend(BACKEND);
+function prepare(): Repetition {
   const params = cheapWeights(INTERNVL2_1B, `${PARTS.vision}.`);
   const draw = rng("bench image");
   const shape: [number, number, number, number] = [1, VISION.image_size, VISION.image_size, VISION.num_channels];
   const pixels = tensor4d(Float32Array.from({ length: VISION.image_size ** 2 * VISION.num_channels }, () => 2 * draw.uniform() - 1), shape);
-  return () => {
+  return async () => {
     const started = performance.now();
-    dispose(tidy(() => encodeImages(params.scope(PARTS.vision), VISION, pixels)));
-    return Promise.resolve(performance.now() - started);
+    const states = tidy(() => encodeImages(params.scope(PARTS.vision), VISION, pixels));
+    await computed(states);
+    dispose(states);
+    return performance.now() - started;
   };
 }

@@ -16,9 +16,9 @@ def decode_repetition(task, compiled):
 
     def answer():
         with torch.inference_mode():
-            token = torch.zeros(count, 1, dtype=torch.long)
+            token = torch.zeros(count, 1, dtype=torch.long, device=visible.device)
             for position in range(prompt, prompt + new):
-                token = next_token(token, torch.tensor([position]))
+                token = next_token(token, torch.tensor([position], device=visible.device))
 
     def next_token(token, position):
         cos, sin = decoder.rotations(position.expand(count, 1))

@@ -62,7 +62,7 @@ class Decoder(nn.Module):
     def rotations(self, positions):
         """Cosines and sines [B, 1, S, H] of [B, S] positions."""
         size = self.config["hidden_size"] // self.config["num_attention_heads"]
-        frequencies = self.config["rope_theta"] ** (-torch.arange(0, size, 2) / size)
+        frequencies = self.config["rope_theta"] ** (-torch.arange(0, size, 2, device=positions.device) / size)
         angles = (positions[..., None] * frequencies).repeat(1, 1, 2)[:, None]
         return angles.cos(), angles.sin()
 

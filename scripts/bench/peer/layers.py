@@ -1,18 +1,22 @@
 """What the models are made of: linear layers with adapters, norms, attention, and cheap weights."""
+import functools
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-BLOCK = torch.rand(262139) * 2 - 1
+
+@functools.lru_cache(maxsize=None)
+def block():
+    return torch.rand(262139) * 2 - 1
 
 
 def cheap(*shape):
     """Random numbers of the usual size, one short block over and over."""
     size = math.prod(shape)
     scale = math.sqrt(3 / math.prod(shape[1:]))
-    return (BLOCK * scale).repeat(-(-size // BLOCK.numel()))[:size].reshape(shape)
+    return (block() * scale).repeat(-(-size // block().numel()))[:size].reshape(shape)
 
 
 class Linear(nn.Module):

@@ -17,4 +17,9 @@ def openblas_core():
         return None
 
 
-print(json.dumps({"version": torch.__version__, "hasMkl": torch.backends.mkl.is_available(), "openblasCore": openblas_core()}))
+def gpu_name():
+    """The CUDA device; None without one, or where this torch is too old to build a model on it (torch.device as a context)."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() and hasattr(torch, "compile") else None
+
+
+print(json.dumps({"version": torch.__version__, "hasMkl": torch.backends.mkl.is_available(), "openblasCore": openblas_core(), "gpu": gpu_name()}))

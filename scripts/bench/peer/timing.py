@@ -1,6 +1,8 @@
 """The repetitions of measure.ts, in Python."""
 import time
 
+import torch
+
 
 def measure(repetition, patience):
     """Milliseconds of every counted repetition; `repetition` returns its own milliseconds."""
@@ -15,12 +17,19 @@ def measure(repetition, patience):
     return times
 
 
+def settle():
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def timed(work):
-    """A repetition that takes the time of `work`."""
+    """A repetition that takes the time of `work`, until the device has done it."""
 
     def repetition():
+        settle()
         started = time.perf_counter()
         work()
+        settle()
         return 1000 * (time.perf_counter() - started)
 
     return repetition

@@ -22,6 +22,11 @@ test("a killed program is told from one that failed", async () => {
   await expect(node(`process.kill(process.pid, "SIGKILL")`)).rejects.toThrow("it was killed by SIGKILL (out of memory, or longer than 20 minutes)");
 });
 
-test("a program that is not there is an error", async () => {
+test("a program that is not there is an error, and nothing is left that would hold this process", async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+  const before = timers();
+
   await expect(runProgram({ command: "no-such-python", args: [] }, schema)).rejects.toThrow("ENOENT");
+
+  expect(timers()).toBe(before);
 });

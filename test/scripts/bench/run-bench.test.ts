@@ -2,24 +2,37 @@ import { expect, test } from "vitest";
 import type { PeerTask } from "../../../scripts/bench/bench-case.ts";
 import { runBench, type Sides } from "../../../scripts/bench/run-bench.ts";
 
+interface Fake {
+  readonly ours?: number | Error;
+  /** Absent: there is no PyTorch. */
+  readonly peer?: number | Error;
+  readonly peerPeak?: number | Error;
+  readonly isOnGpu?: boolean;
+  /** One after the other. */
+  readonly peaks?: (number | Error)[];
+}
+
 /** Sides that note who was asked, in order, and take fixed times. */
-function fakeSides({ ours = 100, peer }: { ours?: number | Error; peer?: number | Error }): { sides: Sides; asked: string[]; tasks: PeerTask[] } {
+function fakeSides({ ours = 100, peer, peerPeak, isOnGpu = false, peaks = [100, 250, 200] }: Fake): { sides: Sides; asked: string[]; tasks: PeerTask[] } {
   const asked: string[] = [];
   const tasks: PeerTask[] = [];
-  const peaks = [100, 250, 200];
   const answer = <T>(value: number | Error, result: (time: number) => T): Promise<T> => (value instanceof Error ? Promise.reject(value) : Promise.resolve(result(value)));
-  const askPeer: Sides["peer"] = (task) => {
+  const run = (task: PeerTask) => {
     asked.push("peer");
     tasks.push(task);
     return answer(peer ?? 0, (time) => ({ times: [time], peakMemoryMb: 1, mode: "torch.compile" }));
   };
   const sides: Sides = {
-    peak: () => Promise.resolve(peaks.shift() ?? 0),
+    peak: () => answer(peaks.shift() ?? 0, (gflops) => ({ gflops, device: "a device", isOnGpu })),
     ours: (name) => {
       asked.push(name);
-      return answer(ours, (time) => ({ times: [time], peakMemoryMb: 1 }));
+      return answer(ours, (time) => ({ times: [time], peakMemoryMb: 1, gpuMemoryMb: isOnGpu ? 7 : null }));
     },
-    peer: peer === undefined ? undefined : askPeer,
+    findPeer: (onGpu) => {
+      expect(onGpu).toBe(isOnGpu);
+      const peak = peerPeak === undefined ? {} : { peak: () => answer(peerPeak, (gflops) => gflops) };
+      return Promise.resolve(peer === undefined ? undefined : { title: "PyTorch", run, ...peak });
+    },
   };
   return { sides, asked, tasks };
 }
@@ -28,7 +41,7 @@ test("both sides take turns, and the share is of the best peak that was seen", a
   const { sides, asked } = fakeSides({ ours: 4000, peer: 6000 });
   const said: string[] = [];
 
-  const result = await runBench(["vision-448"], sides, (text) => said.push(text));
+  const result = await runBench("webgpu", ["vision-448"], sides, (text) => said.push(text));
 
   expect(asked).toEqual(["vision-448", "peer", "vision-448", "peer"]);
   expect(result.gemmPeakGflops).toBe(250);
@@ -38,10 +51,48 @@ test("both sides take turns, and the share is of the best peak that was seen", a
   expect(said).toContain("vision-448: peer ran with torch.compile");
 });
 
+test("backend, device and peer are in the result and said", async () => {
+  const said: string[] = [];
+
+  const result = await runBench("webgpu", [], fakeSides({ peer: 1 }).sides, (text) => said.push(text));
+
+  expect(result).toEqual({ backend: "webgpu", device: "a device", gemmPeakGflops: 100, peer: "PyTorch", peerGemmPeakGflops: null, cases: [] });
+  expect(said).toContain("m2se: webgpu on a device");
+});
+
+test("on a GPU the share is of the larger peak, ours or PyTorch's, and its memory is told", async () => {
+  const { sides } = fakeSides({ isOnGpu: true, ours: 4000, peer: 6000, peerPeak: 500 });
+
+  const result = await runBench("webgpu", ["vision-448"], sides, () => undefined);
+
+  expect(result).toMatchObject({ gemmPeakGflops: 250, peerGemmPeakGflops: 500 });
+  expect(result.cases[0]).toMatchObject({ shareOfPeak: 0.3618, gpuMemoryMb: 7 });
+});
+
+test("a peak that fails later is said, the first one is kept; a first peak that fails ends the benchmark", async () => {
+  const said: string[] = [];
+  const lost = new Error("the device was lost");
+
+  const result = await runBench("webgpu", ["decode"], fakeSides({ peaks: [100, lost] }).sides, (text) => said.push(text));
+
+  expect(result.gemmPeakGflops).toBe(100);
+  expect(said).toContain("matrix product peak: m2se could not run it: the device was lost");
+  await expect(runBench("webgpu", ["decode"], fakeSides({ peaks: [lost] }).sides, () => undefined)).rejects.toThrow("the device was lost");
+});
+
+test("a peak of PyTorch's that fails is said and left out", async () => {
+  const said: string[] = [];
+
+  const result = await runBench("webgpu", [], fakeSides({ isOnGpu: true, peer: 1, peerPeak: new Error("CUDA out of memory") }).sides, (text) => said.push(text));
+
+  expect(result.peerGemmPeakGflops).toBeNull();
+  expect(said).toContain("matrix product peak: peer could not run it: CUDA out of memory");
+});
+
 test("without a peer one run is enough", async () => {
   const { sides, asked } = fakeSides({});
 
-  const result = await runBench(["decode"], sides, () => undefined);
+  const result = await runBench("webgpu", ["decode"], sides, () => undefined);
 
   expect(asked).toEqual(["decode"]);
   expect(result.cases[0]).toMatchObject({ ms: 100, peerMs: null, ratio: null });
@@ -51,7 +102,7 @@ test("a side that cannot run a case says why, is not asked again, and leaves the
   const { sides, asked } = fakeSides({ ours: new Error("it was killed by SIGKILL"), peer: 150 });
   const said: string[] = [];
 
-  const result = await runBench(["train-2048", "decode"], sides, (text) => said.push(text));
+  const result = await runBench("webgpu", ["train-2048", "decode"], sides, (text) => said.push(text));
 
   expect(asked.filter((name) => name === "train-2048")).toHaveLength(1);
   expect(said).toContain("train-2048: m2se could not run it: it was killed by SIGKILL");
@@ -64,7 +115,7 @@ test("a side that cannot run a case says why, is not asked again, and leaves the
 test("the peer is given the row that we train on", async () => {
   const { sides, tasks } = fakeSides({ peer: 1 });
 
-  await runBench(["train-128"], sides, () => undefined);
+  await runBench("webgpu", ["train-128"], sides, () => undefined);
 
   const [task] = tasks;
   expect(task).toMatchObject({ kind: "train", rank: 8, batchSize: 1, length: 128, segments: [[{ parent: 0, start: 0, length: 96 }, { parent: 1, start: 96, length: 32 }]], frames: 0, sounds: 0 });
@@ -74,7 +125,7 @@ test("the peer is given the row that we train on", async () => {
 test("the tiny step is three rows of 512 tokens with pictures and sounds", async () => {
   const { sides, tasks } = fakeSides({ peer: 1 });
 
-  const result = await runBench(["train-tiny"], sides, () => undefined);
+  const result = await runBench("webgpu", ["train-tiny"], sides, () => undefined);
 
   const [task] = tasks;
   expect(task).toMatchObject({ kind: "train", rank: null, batchSize: 3, length: 512 });
