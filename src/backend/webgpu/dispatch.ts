@@ -46,6 +46,8 @@ export function freshTensor(backend: WebGPUBackend, shape: readonly number[]): T
 
 /** Queues the program. */
 export function dispatch(backend: WebGPUBackend, program: Program, { buffers, uniforms, workgroups }: Dispatch): void {
+  // Tensors without numbers have nothing to bind.
+  if (workgroups.includes(0)) return;
   const { pipeline, layout } = pipelineOf(backend, program);
   const names = [...Object.keys(program.reads), ...Object.keys(program.writes)];
   const entries = names.map((name, binding) => {

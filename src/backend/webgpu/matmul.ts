@@ -49,7 +49,7 @@ export function multiply(backend: WebGPUBackend, { addend, bias, scale, into, ..
   const size = { rows: left.outer, columns: right.outer, depth: left.depth };
   const result = into?.tensor ?? freshTensor(backend, [...(leftBatch >= rightBatch ? a : b).shape.slice(0, -2), size.rows, size.columns]);
   const [resultStride, resultStart] = [result.shape.at(-1) ?? 1, into?.columns?.start ?? 0];
-  invariant(left.depth === right.depth && [1, batch].includes(leftBatch) && [1, batch].includes(rightBatch), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${factors.transposeA}, ${factors.transposeB}`);
+  invariant(left.depth === right.depth && left.depth > 0 && [1, batch].includes(leftBatch) && [1, batch].includes(rightBatch), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${factors.transposeA}, ${factors.transposeB}`);
   invariant(more === undefined || (more[0].outer === size.rows && more[1].outer === size.columns && more[0].depth === more[1].depth), () => "an addend of another shape");
   const spec: ProductSpec = {
     left: left.operand,
