@@ -43,11 +43,18 @@ export function describeAdapter({ vendor, architecture, device, description }: G
   return description === "" || description === name ? name : `${name}, ${description}`;
 }
 
+/** Our shaders, and those of tfjs's that run, write a workgroup's memory before they read it: zeros first are time lost, above all for compilers. */
+const TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "disable_workgroup_init"];
+
+/** When Node collects one, its adapters and devices crash the process. */
+const alive: GPU[] = [];
+
 /** Starts Dawn and puts the names of WebGPU where tfjs looks for them. */
 async function loadDawn(options: readonly string[]): Promise<GPU> {
   const { create, globals } = await importDawn();
   Object.assign(globalThis, globals);
-  const gpu = create(["enable-dawn-features=allow_unsafe_apis", ...options]);
+  const gpu = create([`enable-dawn-features=${TOGGLES.join()}`, ...options]);
+  alive.push(gpu);
   // Node 20 has no navigator.
   const navigator: unknown = Reflect.get(globalThis, "navigator");
   if (typeof navigator === "object" && navigator !== null) Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
