@@ -1,32 +1,28 @@
 /**
  * @file Shaders of attention that never write the scores to memory. A workgroup owns a tile of queries (or of keys, for
- * their gradients) and goes through the other side in tiles of 32, scores staying in the workgroup's own memory.
+ * their gradients) and goes through the other side tile by tile, scores staying in the workgroup's own memory.
  * Shapes: B batch row, S queries, L keys, N query heads, K key/value heads, H head size.
  * @see Dao et al. 2022, FlashAttention, algorithms 1 and 4.
  */
-import { type AttentionCode, type AttentionParts, attentionParts, OTHER } from "./attention-parts.ts";
+import { type AttentionCode, type AttentionParts, attentionParts, CHUNK, otherRows, ownRows, THREADS } from "./attention-parts.ts";
 import type { Program } from "./dispatch.ts";
 
-/** `chunks`: tiles of OTHER keys in a row. */
+/** `chunks`: chunks of keys in a row. */
 const UNIFORMS = { heads: "u32", keyHeads: "u32", queries: "u32", keys: "u32", chunks: "u32", scale: "f32" } as const;
 
-/** `seenUntil` [B, L] and, of every OTHER keys, the largest [B, chunks]. */
+/** `seenUntil` [B, L] and, of every CHUNK keys, the largest [B, chunks]. */
 const TREE = { seenUntil: "i32", chunkSeenUntil: "i32" } as const;
 
-export function ownRows({ perThread }: Pick<AttentionCode, "perThread">): number {
-  return 16 * perThread;
-}
-
 /** Bytes of a workgroup's own memory for `tiles` own tiles: 1 forward, 2 backward. */
-export function attentionBytes({ headDim, perThread }: Pick<AttentionCode, "headDim" | "perThread">, tiles: 1 | 2): number {
-  const own = ownRows({ perThread });
-  return 4 * (4 * Math.ceil(headDim / 4) * (tiles * own + OTHER) + OTHER * own);
+export function attentionBytes({ headDim, tile }: Pick<AttentionCode, "headDim" | "tile">, tiles: 1 | 2): number {
+  const [own, other] = [ownRows(tile), otherRows(tile)];
+  return 4 * (4 * Math.ceil(headDim / 4) * (tiles * own + other) + other * own);
 }
 
 /** query [B, S, N, H], key and value [B, L, K, H]: output [B, S, N, H] and logSum [B, S, N], the logarithm of the sum of every query's exponentials. */
 export function attentionProgram(code: AttentionCode): Program {
   const parts = attentionParts(code);
-  const { rows, quads, element, vector, at } = parts;
+  const { rows, quads, columns, element, at, ownRow } = parts;
   const perQuery = (statement: (r: number) => string): string => rows.map(statement).join("\n    ");
   return {
     name: `attention/${keyOf(code)}`,
@@ -45,27 +41,25 @@ ${mainHead(parts)}
     ${parts.scores("score", 0)}
     ${parts.visible("query")}
     ${parts.each((r, c) => `score${r}_${c} = select(-1e30, score${r}_${c}, sees${r}_${c});`)}
-    weights[weightAt(left, down)] = ${vector((r) => `max(score${r}_0, score${r}_1)`)};
+    ${parts.atLeft((place, vector) => `${place} = ${vector((r) => columns.map((c) => `score${r}_${c}`).reduce((most, score) => `max(${most}, ${score})`))};`)}
     workgroupBarrier();
-    var highest = ${vector((r) => `most${r}`)};
-    for (var i = 0u; i < 16u; i++) { highest = max(highest, weights[weightAt(i, down)]); }
+    ${parts.overLeft("highest", (r) => `most${r}`, (most, place) => `max(${most}, ${place})`)}
     workgroupBarrier();
     ${perQuery((r) => `let fade${r} = exp(most${r} - ${at("highest", r)}); most${r} = ${at("highest", r)};`)}
     ${parts.each((r, c) => `let weight${r}_${c} = select(0.0, exp(score${r}_${c} - most${r}), sees${r}_${c});`)}
-    ${perQuery((r) => `sum${r} = sum${r} * fade${r} + weight${r}_0 + weight${r}_1; ${quads.map((q) => `out${r}_${q} *= fade${r};`).join(" ")}`)}
+    ${perQuery((r) => `sum${r} = sum${r} * fade${r} + ${columns.map((c) => `weight${r}_${c}`).join(" + ")}; ${quads.map((q) => `out${r}_${q} *= fade${r};`).join(" ")}`)}
     ${parts.storeWeights("weight")}
     workgroupBarrier();
     ${parts.accumulate({ sum: "out", of: "value", base: "keyBase", limit: "u.keys" })}
   }
   workgroupBarrier();
-  weights[weightAt(left, down)] = ${vector((r) => `sum${r}`)};
+  ${parts.atLeft((place, vector) => `${place} = ${vector((r) => `sum${r}`)};`)}
   workgroupBarrier();
-  var total = ${vector(() => "0.0")};
-  for (var i = 0u; i < 16u; i++) { total += weights[weightAt(i, down)]; }
+  ${parts.overLeft("total", () => "0.0", (sum, place) => `${sum} + ${place}`)}
   ${perQuery(
-    (r) => `if (ownRow + ${r}u < u.queries) {
-      ${quads.map((q) => parts.write({ target: "result", base: "queryBase", row: `ownRow + ${r}u`, quad: q, value: `out${r}_${q} / ${at("total", r)}` })).join("\n      ")}
-      if (left == 0u) { logSum[queryRow + (ownRow + ${r}u) * u.heads] = most${r} + log(${at("total", r)}); }
+    (r) => `if (${ownRow(r)} < u.queries) {
+      ${quads.map((q) => parts.write({ target: "result", base: "queryBase", row: ownRow(r), quad: q, value: `out${r}_${q} / ${at("total", r)}` })).join("\n      ")}
+      if (left == 0u) { logSum[queryRow + ${ownRow(r)} * u.heads] = most${r} + log(${at("total", r)}); }
     }`,
   )}
 }`,
@@ -75,7 +69,7 @@ ${mainHead(parts)}
 /** Gradient of the query [B, S, N, H]; `delta` [B, S, N] is the sum of dy output. */
 export function queryGradientProgram(code: AttentionCode): Program {
   const parts = attentionParts(code);
-  const { rows, quads, element } = parts;
+  const { rows, quads, element, ownRow } = parts;
   return {
     name: `attention-query-gradient/${keyOf(code)}`,
     reads: { query: element, key: element, value: element, dy: element, logSum: "f32", delta: "f32", ...treeOf(code) },
@@ -85,7 +79,7 @@ export function queryGradientProgram(code: AttentionCode): Program {
 ${mainHead(parts)}
   loadOwn_query(0u, first, thread, queryBase, u.queries, u.scale);
   loadOwn_dy(1u, first, thread, queryBase, u.queries, 1.0);
-  ${rows.map((r) => `let row${r} = queryRow + min(ownRow + ${r}u, u.queries - 1u) * u.heads; let log${r} = logSum[row${r}]; let delta${r} = delta[row${r}]; ${quads.map((q) => `var out${r}_${q} = vec4<f32>();`).join(" ")}`).join("\n  ")}
+  ${rows.map((r) => `let row${r} = queryRow + min(${ownRow(r)}, u.queries - 1u) * u.heads; let log${r} = logSum[row${r}]; let delta${r} = delta[row${r}]; ${quads.map((q) => `var out${r}_${q} = vec4<f32>();`).join(" ")}`).join("\n  ")}
   ${overKeys(code)} {
     ${skipUnseen(code)}
     ${bothScores(["key", "value"], "keyBase", "u.keys", parts)}
@@ -95,7 +89,7 @@ ${mainHead(parts)}
     workgroupBarrier();
     ${parts.accumulate({ sum: "out", of: "key", base: "keyBase", limit: "u.keys" })}
   }
-  ${rows.map((r) => `if (ownRow + ${r}u < u.queries) { ${quads.map((q) => parts.write({ target: "result", base: "queryBase", row: `ownRow + ${r}u`, quad: q, value: `out${r}_${q} * u.scale` })).join(" ")} }`).join("\n  ")}
+  ${rows.map((r) => `if (${ownRow(r)} < u.queries) { ${quads.map((q) => parts.write({ target: "result", base: "queryBase", row: ownRow(r), quad: q, value: `out${r}_${q} * u.scale` })).join(" ")} }`).join("\n  ")}
 }`,
   };
 }
@@ -103,7 +97,7 @@ ${mainHead(parts)}
 /** Gradients of keys and values for every query head by itself, [B, L, N, H] each. */
 export function keyGradientProgram(code: AttentionCode): Program {
   const parts = attentionParts(code);
-  const { rows, quads, element } = parts;
+  const { rows, quads, element, ownRow } = parts;
   return {
     name: `attention-key-gradient/${keyOf(code)}`,
     reads: { query: element, key: element, value: element, dy: element, logSum: "f32", delta: "f32", ...treeOf(code) },
@@ -129,8 +123,8 @@ ${mainHead(parts)}
   let resultBase = (group.z * u.keys * u.heads + group.y) * ${code.headDim}u;
   ${rows
     .map((r) => {
-      const write = (target: string, value: string, quad: number): string => parts.write({ target, base: "resultBase", row: `ownRow + ${r}u`, quad, value });
-      return `if (ownRow + ${r}u < u.keys) { ${quads.map((q) => `${write("dKey", `dKey${r}_${q} * u.scale`, q)} ${write("dValue", `dValue${r}_${q}`, q)}`).join(" ")} }`;
+      const write = (target: string, value: string, quad: number): string => parts.write({ target, base: "resultBase", row: ownRow(r), quad, value });
+      return `if (${ownRow(r)} < u.keys) { ${quads.map((q) => `${write("dKey", `dKey${r}_${q} * u.scale`, q)} ${write("dValue", `dValue${r}_${q}`, q)}`).join(" ")} }`;
     })
     .join("\n  ")}
 }`,
@@ -138,7 +132,7 @@ ${mainHead(parts)}
 }
 
 function mainHead({ places }: AttentionParts): string {
-  return `@compute @workgroup_size(256)
+  return `@compute @workgroup_size(${THREADS})
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
   ${places}`;
 }
@@ -155,29 +149,31 @@ function bothScores([first, second]: readonly [string, string], base: string, li
     ${scores("slope", 1)}`;
 }
 
-function overKeys(code: AttentionCode): string {
-  const end = code.hasTree ? `min(u.keys, first + ${ownRows(code)}u)` : "u.keys";
-  return `for (var tileStart = 0u; tileStart < ${end}; tileStart += ${OTHER}u)`;
+function overKeys({ hasTree, tile }: AttentionCode): string {
+  const end = hasTree ? `min(u.keys, first + ${ownRows(tile)}u)` : "u.keys";
+  return `for (var tileStart = 0u; tileStart < ${end}; tileStart += ${otherRows(tile)}u)`;
 }
 
 /** Tiles of keys that no query from `first` on sees. */
-function skipUnseen({ hasTree }: AttentionCode): string {
-  return hasTree ? `if (chunkSeenUntil[group.z * u.chunks + tileStart / ${OTHER}u] <= i32(first)) { continue; }` : "";
+function skipUnseen({ hasTree, tile }: AttentionCode): string {
+  if (!hasTree) return "";
+  return `var seen = 0; for (var i = tileStart / ${CHUNK}u; i < min(u.chunks, (tileStart + ${otherRows(tile) + CHUNK - 1}u) / ${CHUNK}u); i++) { seen = max(seen, chunkSeenUntil[group.z * u.chunks + i]); }
+    if (seen <= i32(first)) { continue; }`;
 }
 
 /** A key is seen from itself up to its last descendant. */
-function overQueries(code: AttentionCode): string {
-  if (!code.hasTree) return `for (var tileStart = 0u; tileStart < u.queries; tileStart += ${OTHER}u)`;
-  const lastChunk = `min(u.chunks, (first + ${ownRows(code) + OTHER - 1}u) / ${OTHER}u)`;
+function overQueries({ hasTree, tile }: AttentionCode): string {
+  const step = otherRows(tile);
+  if (!hasTree) return `for (var tileStart = 0u; tileStart < u.queries; tileStart += ${step}u)`;
   return `var seen = 0u;
-  for (var i = first / ${OTHER}u; i < ${lastChunk}; i++) { seen = max(seen, u32(chunkSeenUntil[group.z * u.chunks + i])); }
-  for (var tileStart = (first / ${OTHER}u) * ${OTHER}u; tileStart < min(u.queries, seen); tileStart += ${OTHER}u)`;
+  for (var i = first / ${CHUNK}u; i < min(u.chunks, (first + ${ownRows(tile) + CHUNK - 1}u) / ${CHUNK}u); i++) { seen = max(seen, u32(chunkSeenUntil[group.z * u.chunks + i])); }
+  for (var tileStart = (first / ${step}u) * ${step}u; tileStart < min(u.queries, seen); tileStart += ${step}u)`;
 }
 
 function treeOf({ hasTree }: AttentionCode): Partial<typeof TREE> {
   return hasTree ? TREE : {};
 }
 
-function keyOf({ headDim, perThread, hasTree }: AttentionCode): string {
-  return `${headDim}/${perThread}/${hasTree ? "tree" : "all"}`;
+function keyOf({ headDim, tile: { ownPerThread, otherPerThread }, hasTree }: AttentionCode): string {
+  return `${headDim}/${ownPerThread}x${otherPerThread}/${hasTree ? "tree" : "all"}`;
 }

@@ -2,8 +2,8 @@
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
-import { type AttentionCode, OTHER } from "./attention-parts.ts";
-import { attentionBytes, attentionProgram, keyGradientProgram, ownRows, queryGradientProgram } from "./attention-program.ts";
+import { type AttentionCode, type AttentionTile, CHUNK, ownRows } from "./attention-parts.ts";
+import { attentionBytes, attentionProgram, keyGradientProgram, queryGradientProgram } from "./attention-program.ts";
 import { dispatch, freshTensor, type Program, workgroupsFor } from "./dispatch.ts";
 import { dispatchElements, type ElementKernel } from "./elementwise.ts";
 import type { WebGpuKernel } from "./kernels.ts";
@@ -17,7 +17,7 @@ export const attention: WebGpuKernel = ({ backend, inputs }) => {
   dispatch(backend, attentionProgram(code), {
     buffers: { query, key, value, result, logSum, ...treeOf(inputs) },
     uniforms: uniformsOf(inputs),
-    workgroups: [Math.ceil(queries / ownRows(code)), heads, batch],
+    workgroups: [Math.ceil(queries / ownRows(code.tile)), heads, batch],
   });
   return [result, logSum];
 };
@@ -33,8 +33,8 @@ export const attentionGrad: WebGpuKernel = ({ backend, inputs }) => {
   const [dKey, dValue] = [freshTensor(backend, shares), freshTensor(backend, shares)];
   const given = { query, key, value, dy, logSum, delta, ...treeOf(inputs) };
   const uniforms = uniformsOf(inputs);
-  dispatch(backend, queryGradientProgram(code), { buffers: { ...given, result: dQuery }, uniforms, workgroups: [Math.ceil(queries / ownRows(code)), heads, batch] });
-  dispatch(backend, keyGradientProgram(code), { buffers: { ...given, dKey, dValue }, uniforms, workgroups: [Math.ceil(keys / ownRows(code)), heads, batch] });
+  dispatch(backend, queryGradientProgram(code), { buffers: { ...given, result: dQuery }, uniforms, workgroups: [Math.ceil(queries / ownRows(code.tile)), heads, batch] });
+  dispatch(backend, keyGradientProgram(code), { buffers: { ...given, dKey, dValue }, uniforms, workgroups: [Math.ceil(keys / ownRows(code.tile)), heads, batch] });
   backend.disposeData(delta.dataId);
   return [dQuery, sumOfGroups(backend, dKey, key), sumOfGroups(backend, dValue, value)];
 };
@@ -52,16 +52,25 @@ function uniformsOf(inputs: Readonly<Record<string, TensorInfo>>): Record<string
   const { query, key } = tensors(inputs, ["query", "key"]);
   const [, queries = 0, heads = 0, headDim = 0] = query.shape;
   const [, keys = 0, keyHeads = 0] = key.shape;
-  return { heads, keyHeads, queries, keys, chunks: Math.ceil(keys / OTHER), scale: 1 / Math.sqrt(headDim) };
+  return { heads, keyHeads, queries, keys, chunks: Math.ceil(keys / CHUNK), scale: 1 / Math.sqrt(headDim) };
 }
 
-/** The largest tile that the device's workgroup memory holds. */
+/** From the most arithmetic per number that is read to the least memory. */
+const TILES: readonly AttentionTile[] = [
+  { ownPerThread: 8, otherPerThread: 4 },
+  { ownPerThread: 4, otherPerThread: 4 },
+  { ownPerThread: 4, otherPerThread: 2 },
+  { ownPerThread: 2, otherPerThread: 2 },
+  { ownPerThread: 1, otherPerThread: 2 },
+];
+
+/** The largest tile that the device's workgroup memory holds, and its registers: of two own tiles 64 rows are too many. */
 function codeFor({ device }: WebGPUBackend, inputs: Readonly<Record<string, TensorInfo>>, tiles: 1 | 2): AttentionCode {
   const { query, seenUntil } = inputs;
   const headDim = query?.shape[3] ?? 0;
-  const perThread = ([4, 2, 1] as const).find((rows) => attentionBytes({ headDim, perThread: rows }, tiles) <= device.limits.maxComputeWorkgroupStorageSize);
-  invariant(perThread !== undefined, () => `attention heads of ${headDim} numbers do not fit the device's workgroup memory`);
-  return { headDim, perThread, hasTree: seenUntil !== undefined };
+  const tile = TILES.find((candidate) => candidate.ownPerThread * tiles <= 8 && attentionBytes({ headDim, tile: candidate }, tiles) <= device.limits.maxComputeWorkgroupStorageSize);
+  invariant(tile !== undefined, () => `attention heads of ${headDim} numbers do not fit the device's workgroup memory`);
+  return { headDim, tile, hasTree: seenUntil !== undefined };
 }
 
 /** The shares of the query heads that read one key head, [B, L, N, H], added up: [B, L, K, H], as `key` is. Uses the shares up. */

@@ -6,7 +6,9 @@ import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { backend as tfBackend, type DataId, env, findBackendFactory, registerBackend, registerKernel, removeBackend, unregisterKernel } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
 import { registerDevice } from "../devices.ts";
+import { createBuffers } from "./buffers.ts";
 import { openDevice, type OpenDevice } from "./device.ts";
+import { forgetBindGroups } from "./dispatch.ts";
 import { OWN_KERNELS, REPLACED_KERNELS, type WebGpuKernel } from "./kernels.ts";
 
 export const WEBGPU = "webgpu";
@@ -24,10 +26,17 @@ export async function registerWebGpuBackend(wanted: string | undefined): Promise
   // tfjs's declaration leaves out that there may be none.
   const factory: unknown = findBackendFactory(WEBGPU);
   if (factory != null) removeBackend(WEBGPU);
-  registerBackend(WEBGPU, () => new WebGPUBackend(open.device, open.info), 3);
+  registerBackend(WEBGPU, () => backendOn(open), 3);
   registerDevice(WEBGPU, { failure: open.failure, forgetCopy });
   registerOwnKernels();
   return open;
+}
+
+function backendOn({ device, info }: OpenDevice): WebGPUBackend {
+  const backend = new WebGPUBackend(device, info);
+  // The pool of tfjs's never frees a buffer; what it and ours have in common is all that the backend calls.
+  backend.bufferManager = createBuffers(device, () => forgetBindGroups(device)) as WebGPUBackend["bufferManager"];
+  return backend;
 }
 
 /** tfjs keeps the numbers of a tensor that was read, and answers with them from then on. */

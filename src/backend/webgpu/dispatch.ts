@@ -5,6 +5,7 @@
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { DataId, TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
+import { bufferNumber } from "./buffers.ts";
 
 /** What a buffer holds, as WGSL writes it. */
 type Element = "f32" | "i32" | "u32" | "vec4<f32>" | "vec4<u32>";
@@ -46,21 +47,36 @@ export function freshTensor(backend: WebGPUBackend, shape: readonly number[]): T
 
 /** Queues the program. */
 export function dispatch(backend: WebGPUBackend, program: Program, { buffers, uniforms, workgroups }: Dispatch): void {
-  // Tensors without numbers have nothing to bind.
-  if (workgroups.includes(0)) return;
-  const { pipeline, layout } = pipelineOf(backend, program);
-  const names = [...Object.keys(program.reads), ...Object.keys(program.writes)];
-  const entries = names.map((name, binding) => {
+  const prepared = prepare(backend, program, uniforms, workgroups);
+  const tensors = prepared.compiled.names.map((name) => {
     const info = buffers[name];
     invariant(info !== undefined, () => `${program.name} has no tensor for "${name}"`);
-    return { binding, resource: { buffer: bufferOf(backend, info) } };
+    return info;
   });
-  const uniformEntries = Object.keys(program.uniforms).length === 0 ? [] : [{ binding: names.length, resource: { buffer: uniformBuffer(backend, program, uniforms) } }];
-  const group = backend.device.createBindGroup({ layout, entries: [...entries, ...uniformEntries] });
+  queueProgram(backend, prepared, tensors);
+}
+
+/** A program with its numbers, to be run on any tensors. */
+export interface Prepared {
+  readonly compiled: Compiled;
+  readonly uniforms: GPUBuffer | undefined;
+  readonly workgroups: Dispatch["workgroups"];
+}
+
+export function prepare(backend: WebGPUBackend, program: Program, uniforms: Dispatch["uniforms"], workgroups: Dispatch["workgroups"]): Prepared {
+  return { compiled: compiledOf(backend, program), uniforms: Object.keys(program.uniforms).length === 0 ? undefined : uniformBuffer(backend, program, uniforms), workgroups };
+}
+
+/** Queues it on tensors in the order of the program's `reads` and `writes`. */
+export function queueProgram(backend: WebGPUBackend, { compiled, uniforms, workgroups }: Prepared, tensors: readonly TensorInfo[]): void {
   const queue = queueOf(backend);
-  for (const name of names) queue.commandQueueOwnedIds.add(buffers[name]!.dataId);
-  record(backend, program.name, (pass) => {
-    pass.setPipeline(pipeline);
+  const buffers = tensors.map((info) => {
+    queue.commandQueueOwnedIds.add(info.dataId);
+    return bufferOf(backend, info);
+  });
+  const group = bindGroupOf(backend, compiled, uniforms === undefined ? buffers : [...buffers, uniforms]);
+  record(backend, compiled.name, (pass) => {
+    pass.setPipeline(compiled.pipeline);
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...workgroups);
   });
@@ -119,33 +135,57 @@ function bufferOf(backend: WebGPUBackend, { dataId, dtype, shape }: TensorInfo):
 }
 
 interface Compiled {
+  readonly name: string;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
+  /** Of its buffers, in the order of their bindings. */
+  readonly names: readonly string[];
+  /** By the numbers of the buffers: in a step that repeats, the same meet again. */
+  readonly groups: Map<string, GPUBindGroup>;
 }
 
 interface DeviceCache {
-  readonly pipelines: Map<string, Compiled>;
+  readonly programs: Map<string, Compiled>;
   readonly uniforms: Map<string, GPUBuffer>;
 }
 
 const caches = new WeakMap<GPUDevice, DeviceCache>();
 
 function cacheOf({ device }: WebGPUBackend): DeviceCache {
-  const cache = caches.get(device) ?? { pipelines: new Map(), uniforms: new Map() };
+  const cache = caches.get(device) ?? { programs: new Map(), uniforms: new Map() };
   caches.set(device, cache);
   return cache;
 }
 
-function pipelineOf(backend: WebGPUBackend, program: Program): Compiled {
-  const { pipelines } = cacheOf(backend);
-  const known = pipelines.get(program.name);
+function compiledOf(backend: WebGPUBackend, program: Program): Compiled {
+  const { programs } = cacheOf(backend);
+  const known = programs.get(program.name);
   if (known !== undefined) return known;
   const { device } = backend;
   const module = device.createShaderModule({ code: moduleCode(program), label: program.name });
   const pipeline = device.createComputePipeline({ label: program.name, layout: "auto", compute: { module, entryPoint: "main" } });
-  const compiled = { pipeline, layout: pipeline.getBindGroupLayout(0) };
-  pipelines.set(program.name, compiled);
+  const compiled = { name: program.name, pipeline, layout: pipeline.getBindGroupLayout(0), names: [...Object.keys(program.reads), ...Object.keys(program.writes)], groups: new Map<string, GPUBindGroup>() };
+  programs.set(program.name, compiled);
   return compiled;
+}
+
+/** Groups of a program beyond this many are forgotten. */
+const MAX_GROUPS = 4096;
+
+function bindGroupOf({ device }: WebGPUBackend, { layout, groups }: Compiled, buffers: readonly GPUBuffer[]): GPUBindGroup {
+  let key = "";
+  for (const buffer of buffers) key += `${bufferNumber(buffer)} `;
+  const known = groups.get(key);
+  if (known !== undefined) return known;
+  const group = device.createBindGroup({ layout, entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
+  if (groups.size >= MAX_GROUPS) groups.clear();
+  groups.set(key, group);
+  return group;
+}
+
+/** To be called when buffers were freed: groups hold on to them. */
+export function forgetBindGroups(device: GPUDevice): void {
+  for (const { groups } of caches.get(device)?.programs.values() ?? []) groups.clear();
 }
 
 /** The whole shader. */

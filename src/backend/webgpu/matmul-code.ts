@@ -10,7 +10,6 @@ export function productCode(spec: ProductSpec, tile: TileShape): string {
   const { own, addend } = matricesOf(spec);
   const threads = threadsOf(tile);
   const perSlice = threads / slices;
-  const threadColumns = columns / perThread;
   const rounds = range(Math.ceil(((rows + columns) * depth) / 16 / threads));
   // The addend's parts follow the product's, the last of which may be partly empty.
   const end = addend === undefined ? "u.depth" : "firstEnd + u.addendDepth";
@@ -29,8 +28,7 @@ ${addend === undefined ? "" : pairCode("addend", addend, tile)}
 fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) group: vec3<u32>) {
   let origin = vec2<u32>(group.x * ${columns}u, group.y * ${rows}u);
   let slice = thread / ${perSlice}u;
-  let column = (thread % ${perSlice}u) % ${threadColumns}u;
-  let row = (thread % ${perSlice}u) / ${threadColumns}u;
+  ${placeCode(tile, perSlice)}
   ${addend === undefined ? "" : `let firstEnd = ((u.depth + ${depth - 1}u) / ${depth}u) * ${depth}u;`}
   ${sumNames(tile).map((sum) => `var ${sum} = vec4<f32>();`).join(" ")}
   var part = 0u;
@@ -51,6 +49,13 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
   ${slices === 1 ? writeSums(tile) : writeSlices(tile)}
 }
 ${epilogueCode(spec)}`;
+}
+
+/** Which block of the tile a thread computes. 32 neighbours take 4 x 8 blocks where they can: fewest numbers to read for all of them. */
+function placeCode({ rows, columns, perThread }: TileShape, perSlice: number): string {
+  const [across, down] = [columns / perThread, rows / perThread];
+  if (across % 8 !== 0 || down % 4 !== 0) return `let column = (thread % ${perSlice}u) % ${across}u; let row = (thread % ${perSlice}u) / ${across}u;`;
+  return `let column = ((thread / 32u) % ${across / 8}u) * 8u + thread % 8u; let row = ((thread / 32u) / ${across / 8}u) * 4u + (thread % 32u) / 8u;`;
 }
 
 /** A statement for the product's own pair of matrices, up to its end for both pairs. */

@@ -2,10 +2,10 @@
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
-import { dispatch, freshTensor } from "./dispatch.ts";
+import { freshTensor, prepare, type Prepared, queueProgram } from "./dispatch.ts";
 import type { WebGpuKernel } from "./kernels.ts";
-import { type Operand, productProgram, type ProductSpec, type TileShape } from "./matmul-program.ts";
-import { matrixUnitProgram, MATRIX_UNIT_TILE } from "./matrix-unit-program.ts";
+import { type Operand, productProgram, type ProductSpec } from "./matmul-program.ts";
+import { type MatrixUnitMode, matrixUnitProgram, MATRIX_UNIT_TILE } from "./matrix-unit-program.ts";
 import { matrixUnitMode } from "./precision.ts";
 import { groupsOf, tileFor } from "./tiles.ts";
 
@@ -44,40 +44,77 @@ export function multiply(backend: WebGPUBackend, { addend, bias, scale, into, ..
   const { a, b } = factors;
   const [left, right] = sidesOf(factors);
   const more = addend && sidesOf(addend);
-  const [leftBatch, rightBatch] = [batchOf(a), batchOf(b)];
-  const batch = Math.max(leftBatch, rightBatch);
-  const size = { rows: left.outer, columns: right.outer, depth: left.depth };
-  const result = into?.tensor ?? freshTensor(backend, [...(leftBatch >= rightBatch ? a : b).shape.slice(0, -2), size.rows, size.columns]);
+  const batches = [batchOf(a), batchOf(b)] as const;
+  const batch = Math.max(...batches);
+  const result = into?.tensor ?? freshTensor(backend, [...(batches[0] >= batches[1] ? a : b).shape.slice(0, -2), left.outer, right.outer]);
   const [resultStride, resultStart] = [result.shape.at(-1) ?? 1, into?.columns?.start ?? 0];
-  invariant(left.depth === right.depth && left.depth > 0 && [1, batch].includes(leftBatch) && [1, batch].includes(rightBatch), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${factors.transposeA}, ${factors.transposeB}`);
-  invariant(more === undefined || (more[0].outer === size.rows && more[1].outer === size.columns && more[0].depth === more[1].depth), () => "an addend of another shape");
+  invariant(left.depth === right.depth && [1, batch].includes(batches[0]) && [1, batch].includes(batches[1]), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${factors.transposeA}, ${factors.transposeB}`);
+  invariant(more === undefined || (more[0].outer === left.outer && more[1].outer === right.outer && more[0].depth === more[1].depth), () => "an addend of another shape");
+  const plan: Plan = { left, right, more, batches, resultStride, resultStart, hasBias: bias !== undefined, hasScale: scale !== undefined, accumulates: into?.adds === true };
+  const tensors = [a, b, addend?.a, addend?.b, bias, scale, result].filter((tensor) => tensor !== undefined);
+  queueProgram(backend, preparedFor(backend, plan), tensors);
+  return result;
+}
+
+/** Everything about a product but its numbers. */
+interface Plan extends Pick<ProductSpec, "hasBias" | "hasScale" | "accumulates"> {
+  readonly left: Side;
+  readonly right: Side;
+  readonly more: readonly [Side, Side] | undefined;
+  readonly batches: readonly [number, number];
+  readonly resultStride: number;
+  readonly resultStart: number;
+}
+
+const preparedByDevice = new WeakMap<GPUDevice, Map<string, Prepared>>();
+/** Plans beyond this many are forgotten: lengths may never repeat. */
+const MAX_PLANS = 8192;
+
+/** Steps repeat their products: what follows from the plan is worked out once. */
+function preparedFor(backend: WebGPUBackend, plan: Plan): Prepared {
+  const all = preparedByDevice.get(backend.device) ?? new Map<string, Prepared>();
+  preparedByDevice.set(backend.device, all);
+  const { left, right, more, batches, resultStride, resultStart, hasBias, hasScale, accumulates } = plan;
+  const mode = matrixUnitMode(backend);
+  const key = `${keyOf(left)} ${keyOf(right)} ${more === undefined ? "" : `${keyOf(more[0])} ${keyOf(more[1])}`} ${batches[0]} ${batches[1]} ${resultStride} ${resultStart} ${hasBias} ${hasScale} ${accumulates} ${mode}`;
+  const known = all.get(key);
+  if (known !== undefined) return known;
+  const prepared = preparedAnew(backend, plan, mode);
+  if (all.size >= MAX_PLANS) all.clear();
+  all.set(key, prepared);
+  return prepared;
+}
+
+function keyOf({ operand: { isDepthFirst }, outer, depth, stride, start }: Side): string {
+  return `${outer} ${depth} ${stride} ${start} ${isDepthFirst}`;
+}
+
+function preparedAnew(backend: WebGPUBackend, { left, right, more, batches, resultStride, resultStart, ...flags }: Plan, mode: MatrixUnitMode | undefined): Prepared {
+  const size = { rows: left.outer, columns: right.outer, depth: left.depth };
   const spec: ProductSpec = {
+    ...flags,
     left: left.operand,
     right: right.operand,
     addend: more && { left: more[0].operand, right: more[1].operand },
     isResultAligned: areQuads(size.columns, resultStride, resultStart),
-    hasBias: bias !== undefined,
-    hasScale: scale !== undefined,
-    accumulates: into?.adds === true,
   };
-  const { program, workgroups } = programFor(backend, spec, { ...size, batch });
-  dispatch(backend, program, {
-    buffers: { a, b, result, ...(addend && { c: addend.a, d: addend.b }), ...(bias && { bias }), ...(scale && { scale }) },
-    uniforms: {
-      ...size,
-      leftStride: left.stride,
-      leftStart: left.start,
-      leftBatch: leftBatch === 1 ? 0 : size.rows * size.depth,
-      rightStride: right.stride,
-      rightStart: right.start,
-      rightBatch: rightBatch === 1 ? 0 : size.columns * size.depth,
-      resultStride,
-      resultStart,
-      ...(more && { addendDepth: more[0].depth, addendLeftStride: more[0].stride, addendLeftStart: more[0].start, addendRightStride: more[1].stride }),
-    },
-    workgroups,
-  });
-  return result;
+  const uniforms = {
+    ...size,
+    leftStride: left.stride,
+    leftStart: left.start,
+    leftBatch: batches[0] === 1 ? 0 : size.rows * size.depth,
+    rightStride: right.stride,
+    rightStart: right.start,
+    rightBatch: batches[1] === 1 ? 0 : size.columns * size.depth,
+    resultStride,
+    resultStart,
+    ...(more && { addendDepth: more[0].depth, addendLeftStride: more[0].stride, addendLeftStart: more[0].start, addendRightStride: more[1].stride }),
+  };
+  const result = { ...size, batch: Math.max(...batches) };
+  const isLarge = Math.min(size.rows, size.columns, size.depth) >= LEAST_FOR_MATRIX_UNITS;
+  if (mode !== undefined && isLarge) return prepare(backend, matrixUnitProgram(spec, mode), uniforms, groupsOf(MATRIX_UNIT_TILE, result));
+  const tile = tileFor(backend.device.limits, result);
+  return prepare(backend, productProgram(spec, tile), uniforms, groupsOf(tile, result));
 }
 
 /** tfjs's kernel. */
@@ -88,14 +125,6 @@ export const batchMatMul: WebGpuKernel = ({ backend, inputs: { a, b }, attribute
 
 /** Smaller sides than this leave most of the matrix units' tile empty. */
 const LEAST_FOR_MATRIX_UNITS = 64;
-
-function programFor(backend: WebGPUBackend, spec: ProductSpec, size: { rows: number; columns: number; depth: number; batch: number }): { program: ReturnType<typeof productProgram>; workgroups: [number, number, number] } {
-  const mode = matrixUnitMode(backend);
-  const isLarge = Math.min(size.rows, size.columns) >= LEAST_FOR_MATRIX_UNITS && size.depth >= LEAST_FOR_MATRIX_UNITS;
-  if (mode !== undefined && isLarge) return { program: matrixUnitProgram(spec, mode), workgroups: groupsOf(MATRIX_UNIT_TILE, size) };
-  const tile: TileShape = tileFor(backend.device.limits, size);
-  return { program: productProgram(spec, tile), workgroups: groupsOf(tile, size) };
-}
 
 interface Side {
   readonly operand: Operand;

@@ -115,7 +115,8 @@ function rowsCode({ name, operand: { isDepthFirst } }: Matrix): string {
 function storeCode(side: string, part: string): string {
   const value = (i: number): string => {
     const clamped = `clamp(block.v${i}, vec4<f32>(-${LARGEST_HALF}), vec4<f32>(${LARGEST_HALF}))`;
-    return part === "" ? `vec4<f16>(${clamped})` : `vec4<f16>((${clamped} - vec4<f32>(vec4<f16>(${clamped}))) * ${SMALL}.0)`;
+    // quantizeToF16: a driver may take the way there and back through f16 for nothing.
+    return part === "" ? `vec4<f16>(${clamped})` : `vec4<f16>((${clamped} - quantizeToF16(${clamped})) * ${SMALL}.0)`;
   };
   return `fn store_${side}${part}(place: vec2<u32>, block: Block) { ${[0, 1, 2, 3].map((i) => `${side}${part}[(place.x + ${i}u) * ${ROW}u + place.y / 4u] = ${value(i)};`).join(" ")} }`;
 }

@@ -5,6 +5,7 @@ import { threadsOf, type TileShape, workgroupBytes } from "./matmul-program.ts";
 export interface ResultSize {
   readonly rows: number;
   readonly columns: number;
+  readonly depth: number;
   readonly batch: number;
 }
 
@@ -18,19 +19,28 @@ const TILES: readonly TileShape[] = [
 /** For results with a side of at most 16, as of adapters and of single tokens: little to compute, much to read. */
 const THIN: TileShape = { rows: 16, columns: 16, depth: 64, perThread: 4, slices: 16 };
 
+/** From here on few workgroups would be at it for long. */
+const DEEP = 4096;
+
 /** Workgroups that keep a large GPU busy. */
 const ENOUGH = 96;
 
 export function tileFor(limits: Pick<GPUSupportedLimits, "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">, size: ResultSize): TileShape {
   const fits = (tile: TileShape): boolean => workgroupBytes(tile) <= limits.maxComputeWorkgroupStorageSize && threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup;
-  if (Math.min(size.rows, size.columns) <= THIN.rows && fits(THIN)) return THIN;
   const fitting = TILES.filter(fits);
-  const chosen = fitting.find((tile) => groupsOf(tile, size).reduce((product, count) => product * count, 1) >= ENOUGH) ?? fitting.at(-1);
+  const smallest = fitting.at(-1);
+  const isDeep = smallest !== undefined && size.depth >= DEEP && countOf(smallest, size) < ENOUGH;
+  if ((Math.min(size.rows, size.columns) <= THIN.rows || isDeep) && fits(THIN)) return THIN;
+  const chosen = fitting.find((tile) => countOf(tile, size) >= ENOUGH) ?? smallest;
   invariant(chosen !== undefined, () => "the device has too little workgroup memory for a product");
   return chosen;
 }
 
+function countOf(tile: TileShape, size: ResultSize): number {
+  return groupsOf(tile, size).reduce((product, count) => product * count, 1);
+}
+
 /** Workgroups along columns, rows and batch. */
-export function groupsOf(tile: Pick<TileShape, "rows" | "columns">, { rows, columns, batch }: ResultSize): [number, number, number] {
+export function groupsOf(tile: Pick<TileShape, "rows" | "columns">, { rows, columns, batch }: Omit<ResultSize, "depth">): [number, number, number] {
   return [Math.ceil(columns / tile.columns), Math.ceil(rows / tile.rows), batch];
 }
