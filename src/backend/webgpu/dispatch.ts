@@ -69,6 +69,8 @@ export function prepare(backend: WebGPUBackend, program: Program, uniforms: Disp
 
 /** Queues it on tensors in the order of the program's `reads` and `writes`. */
 export function queueProgram(backend: WebGPUBackend, { compiled, uniforms, workgroups }: Prepared, tensors: readonly TensorInfo[]): void {
+  // Tensors without numbers have nothing to bind.
+  if (workgroups.includes(0)) return;
   const queue = queueOf(backend);
   const buffers = tensors.map((info) => {
     queue.commandQueueOwnedIds.add(info.dataId);

@@ -48,7 +48,7 @@ export function multiply(backend: WebGPUBackend, { addend, bias, scale, into, ..
   const batch = Math.max(...batches);
   const result = into?.tensor ?? freshTensor(backend, [...(batches[0] >= batches[1] ? a : b).shape.slice(0, -2), left.outer, right.outer]);
   const [resultStride, resultStart] = [result.shape.at(-1) ?? 1, into?.columns?.start ?? 0];
-  invariant(left.depth === right.depth && [1, batch].includes(batches[0]) && [1, batch].includes(batches[1]), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${factors.transposeA}, ${factors.transposeB}`);
+  invariant(left.depth === right.depth && left.depth > 0 && [1, batch].includes(batches[0]) && [1, batch].includes(batches[1]), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${factors.transposeA}, ${factors.transposeB}`);
   invariant(more === undefined || (more[0].outer === left.outer && more[1].outer === right.outer && more[0].depth === more[1].depth), () => "an addend of another shape");
   const plan: Plan = { left, right, more, batches, resultStride, resultStart, hasBias: bias !== undefined, hasScale: scale !== undefined, accumulates: into?.adds === true };
   const tensors = [a, b, addend?.a, addend?.b, bias, scale, result].filter((tensor) => tensor !== undefined);
