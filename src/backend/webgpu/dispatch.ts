@@ -42,7 +42,7 @@ export function workgroupsFor(count: number): [number, number] {
 
 /** A tensor whose numbers a program is about to write. */
 export function freshTensor(backend: WebGPUBackend, shape: readonly number[]): TensorInfo {
-  return backend.makeTensorInfo([...shape], "float32");
+  return backend.makeTensorInfo([...shape], "float32", shape.includes(0) ? new Float32Array(0) : undefined);
 }
 
 /** Queues the program. */
