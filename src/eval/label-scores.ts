@@ -58,9 +58,10 @@ function logSumExp(logits: Float32Array): number {
 
 /** Only the numbers that are asked for leave the device: a row has as many as the vocabulary has words. */
 async function logProbsOnDevice(logits: tf.Tensor, tokens: readonly TokenAt[]): Promise<number[]> {
-  const [count = 0, vocabSize = 0] = logits.shape;
+  const [count = 0] = logits.shape;
   const joined = tf.tidy(() => {
-    const asked = tf.gather(tf.reshape(logits, [-1]), tf.tensor1d(tokens.map(({ row, id }) => row * vocabSize + id), "int32"));
+    // By row and column: tfjs's WebGPU takes a single index through float32, which ends at 2^24, a hundred rows of a vocabulary.
+    const asked = tf.gatherND(logits, tf.tensor2d(tokens.flatMap(({ row, id }) => [row, id]), [tokens.length, 2], "int32"));
     return tf.concat([tf.logSumExp(logits, 1), asked], 0);
   });
   const numbers = await readFloats(joined);
