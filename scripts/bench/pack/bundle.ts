@@ -1,7 +1,7 @@
 /** @file The benchmark as two plain JavaScript files: its command line and its child process. */
 import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { build, type Plugin } from "esbuild";
+import { build as bundle, type Plugin } from "esbuild";
 
 /** Of the bundles, in the repository and in the pack; the pack has the same folders. */
 export const BENCH_FOLDER = "scripts/bench";
@@ -14,7 +14,7 @@ const BANNER = `import { createRequire as createRequireOfBundle } from "node:mod
 
 /** Writes main.mjs and child.mjs into `outFolder`, to be run by this version of Node or a newer one. */
 export async function bundleBench(root: string, outFolder: string): Promise<void> {
-  await build({
+  await bundle({
     absWorkingDir: root,
     entryPoints: [`${BENCH_FOLDER}/main.ts`, `${BENCH_FOLDER}/child.ts`],
     outdir: outFolder,
@@ -38,8 +38,8 @@ export async function bundleBench(root: string, outFolder: string): Promise<void
 function sameFolders(root: string): Plugin {
   return {
     name: "same folders",
-    setup: ({ onLoad }) => {
-      onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+    setup: (build) => {
+      build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         const file = relative(join(root, BENCH_FOLDER), path);
         const replaced = (await readFile(path, "utf8")).replace(/import\.meta\.(url|dirname)/g, (_, property: string) =>
           property === "url" ? `new URL(${JSON.stringify(file)}, import.meta.url).href` : `(import.meta.dirname + ${JSON.stringify(`/${join(file, "..")}`)})`,
@@ -64,9 +64,9 @@ function absent(name: string): Plugin {
 function virtual(name: string, filter: RegExp, module: { readonly contents: string; readonly resolveDir?: string }): Plugin {
   return {
     name,
-    setup: ({ onResolve, onLoad }) => {
-      onResolve({ filter }, () => ({ path: name, namespace: name }));
-      onLoad({ filter: /.*/, namespace: name }, () => ({ ...module }));
+    setup: (build) => {
+      build.onResolve({ filter }, () => ({ path: name, namespace: name }));
+      build.onLoad({ filter: /.*/, namespace: name }, () => ({ ...module }));
     },
   };
 }
