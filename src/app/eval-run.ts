@@ -40,7 +40,7 @@ export type EvalEvent =
 export async function* evalRun(options: EvalOptions): AsyncGenerator<EvalEvent> {
   const answering = await openAnswering(options.source);
   const config = configFor(options, answering.config);
-  const backend = await selectBackend(config.backend);
+  const backend = await selectBackend(config.backend, config.precision);
   const experiment = await openExperiment(config);
   const { params, checkpoint } = await answering.loadWeights(experiment);
   const { split } = config.eval;

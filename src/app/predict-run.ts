@@ -31,7 +31,7 @@ export async function predictRun({ checkpoint: folder, video, text, tasks, backe
   const questions = questionsAbout({ video, text, tasks });
   const answering = await openAnswering({ checkpoint: folder });
   const { config } = answering;
-  await selectBackend(backend ?? config.backend);
+  await selectBackend(backend ?? config.backend, config.precision);
   const open = await openModel(config);
   const clip = await loadClip({ video, spec: open.clipSpec, modalities: inputsOf({ config, model: open.model }), signal });
   const { params } = await answering.loadWeights(open);

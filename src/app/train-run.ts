@@ -23,7 +23,7 @@ export interface TrainOptions {
 
 /** Trains the stages in order; every event is also appended to the run's events.jsonl. */
 export async function* trainRun(options: TrainOptions): AsyncGenerator<RunEvent> {
-  const backend = await selectBackend(options.config.backend);
+  const backend = await selectBackend(options.config.backend, options.config.precision);
   const experiment = await openExperiment(options.config);
   const release = await claimRunFolder(options);
   try {

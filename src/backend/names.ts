@@ -8,6 +8,13 @@ export const ADAPTER_PREFIX = "webgpu:";
 
 export type BackendName = (typeof BACKENDS)[number] | `${typeof ADAPTER_PREFIX}${string}`;
 
+/**
+ * How large matrices are multiplied on a GPU with matrix units: in single precision, without them; as sums of two halves (22
+ * bits); or as halves (11 bits). Sums are always single.
+ */
+export const PRECISIONS = ["single", "split", "half"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 export interface WantedBackend {
   readonly name: (typeof BACKENDS)[number];
   /** Part of an adapter's name. */

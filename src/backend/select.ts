@@ -4,7 +4,7 @@ import { env, getBackend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "../core/errors.ts";
 import { cpuDescription } from "./cpu-description.ts";
 import { mayHaveGpu } from "./gpu-files.ts";
-import { backendHint, parseBackend, type WantedBackend } from "./names.ts";
+import { backendHint, parseBackend, type Precision, type WantedBackend } from "./names.ts";
 import { registerOrtBackend } from "./onnxruntime/backend.ts";
 
 export interface ActiveBackend {
@@ -31,17 +31,21 @@ const START = {
     return onCpu();
   },
   cpu: onCpu,
-} as const satisfies Record<Name, (adapter: string | undefined) => Started | Promise<Started>>;
+} as const satisfies Record<Name, (adapter: string | undefined, precision: Precision) => Started | Promise<Started>>;
 
-/** Starts the named backend, or under `auto` the fastest one that works, and says which and why. */
-export async function selectBackend(wanted: string): Promise<ActiveBackend> {
+/**
+ * Starts the named backend, or under `auto` the fastest one that works, and says which and why.
+ *
+ * @throws UserError - ConfigError for an unknown name, and where the precision is not to be had.
+ */
+export async function selectBackend(wanted: string, precision: Precision = "single"): Promise<ActiveBackend> {
   env().set("PROD", true);
   const parsed = parseBackend(wanted);
   if (parsed === undefined) throw new UserError({ kind: "ConfigError", where: "backend", what: `"${wanted}" is not one`, hint: backendHint(wanted) });
   const { name, adapter } = parsed;
-  if (name === "auto") return startFastest();
-  const { device } = await start(name, adapter);
-  return { name, device, reason: "asked for" };
+  const active = name === "auto" ? await startFastest(precision) : { name, device: (await start(name, adapter, precision)).device, reason: "asked for" };
+  if (precision === "single" || active.name === "webgpu") return active;
+  throw new UserError({ kind: "ConfigError", where: "precision", what: `the backend ${active.name} (${active.device}) computes in single precision. Got "${precision}", expected "single"`, hint: "Leave precision out, or use --backend webgpu on a GPU with matrix units." });
 }
 
 interface Candidate {
@@ -56,12 +60,12 @@ interface Candidate {
 const CANDIDATES: readonly Candidate[] = [{ name: "webgpu", needsGpu: true }, { name: "tensorflow", needsGpu: true, whyNot: whyNoTensorflow }, { name: "onnxruntime" }, { name: "cpu" }];
 
 /** A GPU that is not there is told from its missing device file, so that no driver is loaded in vain. */
-async function startFastest(): Promise<ActiveBackend> {
+async function startFastest(precision: Precision): Promise<ActiveBackend> {
   const hasGpu = mayHaveGpu();
   const passed: string[] = [];
   for (const { name, needsGpu = false, whyNot } of CANDIDATES) {
     if (needsGpu && !hasGpu) continue;
-    const started = (await whyNot?.()) ?? (await start(name, undefined).catch(whatOf));
+    const started = (await whyNot?.()) ?? (await start(name, undefined, precision).catch(whatOf));
     if (typeof started === "string") passed.push(`${name}: ${started}`);
     else if (needsGpu && !started.isOnGpu) passed.push(`${name}: it found no GPU`);
     else return { name, device: started.device, reason: reasonFor(passed, hasGpu) };
@@ -74,19 +78,19 @@ function reasonFor(passed: readonly string[], hasGpu: boolean): string {
   return hasGpu ? "fastest" : "fastest without a GPU";
 }
 
-async function start(name: Name, adapter: string | undefined): Promise<Started> {
-  const started = await START[name](adapter);
+async function start(name: Name, adapter: string | undefined, precision: Precision): Promise<Started> {
+  const started = await START[name](adapter, precision);
   const isStarted = await setBackend(name);
   await ready();
   if (!isStarted || getBackend() !== name) throw new UserError({ kind: "SystemError", where: `backend ${name}`, what: "tfjs could not start it", hint: "Choose another with --backend." });
   return started;
 }
 
-async function startWebGpu(adapter: string | undefined): Promise<Started> {
+async function startWebGpu(adapter: string | undefined, precision: Precision): Promise<Started> {
   const [{ registerWebGpuBackend }, { adapterNames, chooseAdapter }] = await Promise.all([import("./webgpu/backend.ts"), import("./webgpu/adapters.ts")]);
   const wanted = adapter === undefined ? undefined : chooseAdapter(adapter, await adapterNames()).name;
-  const { description } = await registerWebGpuBackend(wanted);
-  return { device: description, isOnGpu: true };
+  const { description } = await registerWebGpuBackend(wanted, precision);
+  return { device: precision === "single" ? description : `${description}, products in ${precision} precision`, isOnGpu: true };
 }
 
 async function startTensorflow(): Promise<Started> {

@@ -3,7 +3,7 @@
  * and how long. Every default lives here and nowhere else. Paths are relative to the file that names them.
  */
 import { z } from "zod";
-import { ADAPTER_PREFIX, BACKENDS } from "../backend/names.ts";
+import { ADAPTER_PREFIX, BACKENDS, PRECISIONS } from "../backend/names.ts";
 import { SPLITS } from "../data/record.ts";
 import { TASK_NAMES } from "../tasks/task.ts";
 
@@ -105,6 +105,7 @@ const evalSchema = z.strictObject({
 export const runConfigSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
   seed: z.number().int().default(42),
+  precision: z.enum(PRECISIONS).default("single").describe("of large products on a webgpu card with matrix units: split adds two halves (22 bits), half rounds to one (11 bits); faster in this order"),
   backend: backendSchema.default("auto").describe("where tensors live; auto: a GPU if there is one, else the fastest on the CPU (m2se doctor tells which)"),
   data: dataSchema,
   model: modelSchema,

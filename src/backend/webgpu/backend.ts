@@ -9,7 +9,9 @@ import { registerDevice } from "../devices.ts";
 import { createBuffers } from "./buffers.ts";
 import { openDevice, type OpenDevice } from "./device.ts";
 import { forgetBindGroups } from "./dispatch.ts";
+import type { Precision } from "../names.ts";
 import { OWN_KERNELS, REPLACED_KERNELS, type WebGpuKernel } from "./kernels.ts";
+import { useMatrixUnits } from "./precision.ts";
 
 export const WEBGPU = "webgpu";
 
@@ -17,10 +19,12 @@ export const WEBGPU = "webgpu";
  * Opens a device and registers the backend on it.
  *
  * @param wanted - part of the adapter's name; undefined: the fastest that is a GPU.
- * @throws UserError - SystemError when there is no such adapter, or only software.
+ * @param precision - of large products; any but single needs matrix units.
+ * @throws UserError - SystemError when there is no such adapter, or only software; ConfigError without matrix units.
  */
-export async function registerWebGpuBackend(wanted: string | undefined): Promise<OpenDevice> {
+export async function registerWebGpuBackend(wanted: string | undefined, precision: Precision = "single"): Promise<OpenDevice> {
   const open = await openDevice(wanted);
+  if (precision !== "single") useMatrixUnits(open, precision);
   env().set("WEBGPU_CPU_FORWARD", false);
   // tfjs registers a factory of its own where `navigator.gpu` exists on import.
   // tfjs's declaration leaves out that there may be none.

@@ -57,8 +57,8 @@ function watch(device: GPUDevice, description: string): () => UserError | undefi
     event.preventDefault();
     failure ??= deviceFailure(event.error, description);
   });
-  void device.lost.then(({ reason, message }) => {
-    if (reason !== "destroyed") failure ??= lostDevice(message, description);
+  void device.lost.then(({ message }) => {
+    failure ??= lostDevice(message, description);
   });
   return () => failure;
 }
@@ -82,8 +82,9 @@ function lostDevice(message: string, description: string): UserError {
   });
 }
 
+/** Without the full stop: the sentence goes on. */
 function firstLine(text: string): string {
-  return text.split("\n", 1)[0] ?? "";
+  return (text.split("\n", 1)[0] ?? "").replace(/\.$/, "");
 }
 
 function nameOf({ device, vendor }: GPUAdapterInfo): string {

@@ -1,11 +1,20 @@
 /** @file How exactly a device multiplies matrices. */
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import { UserError } from "../../core/errors.ts";
+import type { OpenDevice } from "./device.ts";
 import type { MatrixUnitMode } from "./matrix-unit-program.ts";
 
 const modes = new WeakMap<GPUDevice, MatrixUnitMode>();
 
-/** Has large products of this device computed by its matrix units from now on; see `hasMatrixUnits`. */
-export function useMatrixUnits(device: GPUDevice, mode: MatrixUnitMode): void {
+/**
+ * Has large products of this device computed by its matrix units from now on.
+ *
+ * @throws UserError - ConfigError when it has none that this program can use.
+ */
+export function useMatrixUnits({ device, info, description }: Pick<OpenDevice, "device" | "info" | "description">, mode: MatrixUnitMode): void {
+  if (!hasMatrixUnits(device, info)) {
+    throw new UserError({ kind: "ConfigError", where: "precision", what: `${description} offers no matrix units for halves in subgroups of 32. Got "${mode}", expected "single"`, hint: "Leave precision out." });
+  }
   modes.set(device, mode);
 }
 
@@ -22,7 +31,6 @@ export function hasMatrixUnits(device: GPUDevice, info: GPUAdapterInfo): boolean
 
 interface MatrixConfig {
   readonly componentType: string;
-  readonly resultType: string;
   readonly M: number;
   readonly N: number;
   readonly K: number;
@@ -32,5 +40,5 @@ function hasHalves(info: GPUAdapterInfo): boolean {
   // An experiment of Dawn's, in nobody's types.
   const configs: unknown = Reflect.get(info, "subgroupMatrixConfigs");
   if (typeof configs !== "object" || configs === null) return false;
-  return [...(configs as Iterable<MatrixConfig>)].some(({ componentType, resultType, M, N, K }) => componentType === "f16" && resultType === "f32" && M === 16 && N === 16 && K === 16);
+  return [...(configs as Iterable<MatrixConfig>)].some(({ componentType, M, N, K }) => componentType === "f16" && M === 16 && N === 16 && K === 16);
 }
