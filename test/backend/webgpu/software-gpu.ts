@@ -14,25 +14,27 @@ import { useBackend } from "../../model/support.ts";
 
 const opened = await open();
 
-/** The device that the tests run on; undefined where there is none. */
-export const softwareGpu: OpenDevice | undefined = typeof opened === "string" ? undefined : opened;
-
 /** `describe` with `webgpu` as the current backend; every test fails on what the device reports. Skipped without a driver. */
 export function describeOnGpu(name: string, body: () => void): void {
-  if (typeof opened === "string") {
-    // eslint-disable-next-line no-console -- a skipped test says why
-    console.warn(`skipped: ${name} (${opened})`);
-    describe.skip(name, body);
-    return;
-  }
-  describe(name, () => {
+  describeWithDriver(name, () => {
     beforeAll(async () => {
       await useBackend("cpu"); // brings the gradients and the reference
       await useGpu();
     });
-    afterEach(() => expect(opened.failure()?.message).toBeUndefined());
+    afterEach(() => expect(typeof opened === "string" ? opened : opened.failure()?.message).toBeUndefined());
     body();
   });
+}
+
+/** `describe` of what opens devices of its own, or breaks them. Skipped without a driver. */
+export function describeWithDriver(name: string, body: () => void): void {
+  if (typeof opened !== "string") {
+    describe(name, body);
+    return;
+  }
+  // eslint-disable-next-line no-console -- a skipped test says why
+  console.warn(`skipped: ${name} (${opened})`);
+  describe.skip(name, body);
 }
 
 export async function useGpu(): Promise<void> {
