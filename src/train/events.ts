@@ -29,7 +29,10 @@ export type RunEvent =
       readonly gradientNorm: number;
       readonly milliseconds: number;
       readonly tensorsAlive: number;
+      /** Of the process. */
       readonly megabytes: number;
+      /** Allocated on the GPU, idle buffers included; absent where the backend does not tell. */
+      readonly gpuMegabytes?: number;
     }
   | { readonly kind: "evaluation"; readonly stage: string; readonly step: number; readonly task: TaskName; readonly metric: string; readonly value: number; readonly best: boolean }
   | { readonly kind: "checkpoint"; readonly stage: string; readonly step: number; readonly path: string; readonly reason: "interval" | "end" | "interrupted" }

@@ -74,6 +74,7 @@ async function runStep(run: StageRun, step: number): Promise<RunEvent> {
     milliseconds: performance.now() - started,
     tensorsAlive: memory().numTensors,
     megabytes: Math.round(process.memoryUsage().rss / 1e6),
+    ...gpuMemory(),
   };
 }
 
@@ -92,6 +93,11 @@ interface Outcome {
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
+}
+
+function gpuMemory(): { readonly gpuMegabytes?: number } {
+  const bytes: unknown = Reflect.get(memory(), "numBytesAllocatedInGPU");
+  return typeof bytes === "number" ? { gpuMegabytes: Math.round(bytes / 1e6) } : {};
 }
 
 /** Clips and applies the gradients. Nothing has changed when the loss or a gradient is not finite, which it throws. */

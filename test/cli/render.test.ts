@@ -123,3 +123,9 @@ test("a setting's meaning is spelled out", () => {
   expect(renderSetting({ path: "data.frames", description: "frames per clip", accepts: "a whole number above 0", default: 8, keys: [] })).toBe("data.frames\n  frames per clip\n  accepts: a whole number above 0\n  default: 8");
   expect(renderSetting({ path: "", description: undefined, accepts: "a group of settings", default: undefined, keys: ["a", "b"] })).toBe("the whole config\n  accepts: a group of settings\n  inside:  a, b");
 });
+
+test("a step on a GPU says how much of its memory is allocated", () => {
+  const pace = { stage: "one", tokensPerSecond: 100, millisecondsPerStep: 10, taskLoss: {} };
+  expect(renderStep(stepEvent({ gpuMegabytes: 11_177 }), pace)).toMatch(/1,204 MB {2}GPU 11,177 MB$/);
+  expect(renderStep(stepEvent(), pace)).toMatch(/ {2}1,204 MB$/);
+});

@@ -6,7 +6,7 @@ import type { Pace } from "./pace.ts";
 type StepEvent = RunEvent & { readonly kind: "step" };
 
 /** `reasoning 120/900  loss 0.432 (erc 0.31, eri 0.52)  lr 9.8e-4  3,120 tok/s  ETA 4m 10s  1,204 MB`. */
-export function renderStep({ stage, step, steps, loss, learningRate, megabytes }: StepEvent, pace: Pace): string {
+export function renderStep({ stage, step, steps, loss, learningRate, megabytes, gpuMegabytes }: StepEvent, pace: Pace): string {
   const losses = Object.entries(pace.taskLoss).map(([task, value]) => `${task} ${value.toFixed(2)}`);
   return [
     `${stage} ${step}/${steps}`,
@@ -15,6 +15,7 @@ export function renderStep({ stage, step, steps, loss, learningRate, megabytes }
     `${renderCount(pace.tokensPerSecond)} tok/s`,
     `ETA ${renderDuration((steps - step) * pace.millisecondsPerStep)}`,
     `${renderCount(megabytes)} MB`,
+    ...(gpuMegabytes === undefined ? [] : [`GPU ${renderCount(gpuMegabytes)} MB`]),
   ].join("  ");
 }
 
