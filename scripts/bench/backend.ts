@@ -2,7 +2,8 @@
 import { backend, dispose, getBackend, memory, reshape, slice, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { hasHostMemory, readFloats } from "../../src/backend/host-memory.ts";
 import { selectBackend } from "../../src/backend/select.ts";
-import { BACKEND_VARIABLE, DEFAULT_BACKEND } from "./runs.ts";
+import { PRECISIONS } from "../../src/backend/names.ts";
+import { BACKEND_VARIABLE, DEFAULT_BACKEND, PRECISION_VARIABLE } from "./runs.ts";
 
 export interface TimedBackend {
   readonly device: string;
@@ -10,7 +11,8 @@ export interface TimedBackend {
 }
 
 export async function startBackend(): Promise<TimedBackend> {
-  const { device } = await selectBackend(process.env[BACKEND_VARIABLE] ?? DEFAULT_BACKEND);
+  const precision = PRECISIONS.find((known) => known === process.env[PRECISION_VARIABLE]);
+  const { device } = await selectBackend(process.env[BACKEND_VARIABLE] ?? DEFAULT_BACKEND, precision);
   return { device, isOnGpu: isOnGpu() };
 }
 

@@ -28,8 +28,8 @@ async function findPeer(isOnGpu: boolean): Promise<Peer | undefined> {
   }
 }
 
-async function bench({ json, backend, cases }: BenchArguments): Promise<number> {
-  const ours = openOurs(backend);
+async function bench({ json, backend, precision, cases }: BenchArguments): Promise<number> {
+  const ours = openOurs(backend, precision);
   try {
     const result = await runBench(backend, cases, { peak: ours.peak, ours: ours.run, findPeer }, say);
     console.log(json ? JSON.stringify(result) : renderResult(result));

@@ -9,7 +9,7 @@ function read(...args: string[]): { result: BenchArguments | { readonly exitCode
 }
 
 test("without flags everything is measured for people", () => {
-  expect(read().result).toEqual({ json: false, backend: "onnxruntime", cases: CASE_NAMES });
+  expect(read().result).toEqual({ json: false, backend: "onnxruntime", precision: "single", cases: CASE_NAMES });
 });
 
 test("--json and --only are read", () => {
@@ -33,6 +33,11 @@ test.each(["auto", "cuda", "webgpu:"])("--backend %s ends with 2: what was measu
 
 test("the last --backend counts, so that a script's can be overridden", () => {
   expect(read("--backend", "webgpu", "--backend", "webgpu:SwiftShader").result).toMatchObject({ backend: "webgpu:SwiftShader" });
+});
+
+test("--precision is read, and only what there is", () => {
+  expect(read("--precision", "half").result).toMatchObject({ precision: "half" });
+  expect(read("--precision", "bf16").result).toEqual({ exitCode: 2 });
 });
 
 test("an unknown case ends with 2 and names the ones there are", () => {
