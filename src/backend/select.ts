@@ -13,13 +13,25 @@ export interface ActiveBackend {
   readonly device: string;
   /** Why it was chosen. */
   readonly reason: string;
+  /** Absent on a CPU. */
+  readonly gpu?: GpuFacts;
+}
+
+/** What limits depend on. */
+export interface GpuFacts {
+  /** As WebGPU spells it: nvidia, amd, intel, apple. */
+  readonly vendor?: string;
+  /** It computes on the CPU. */
+  readonly isSoftware?: boolean;
+  /** Bytes that one tensor can have. */
+  readonly largestTensor?: number;
 }
 
 type Name = Exclude<WantedBackend["name"], "auto">;
 
 interface Started {
   readonly device: string;
-  readonly isOnGpu: boolean;
+  readonly gpu?: GpuFacts;
 }
 
 /** What a backend needs beyond tfjs is loaded when it is started; `adapter` is part of an adapter's name. */
@@ -43,7 +55,7 @@ export async function selectBackend(wanted: string, precision: Precision = "sing
   const parsed = parseBackend(wanted);
   if (parsed === undefined) throw new UserError({ kind: "ConfigError", where: "backend", what: `"${wanted}" is not one`, hint: backendHint(wanted) });
   const { name, adapter } = parsed;
-  const active = name === "auto" ? await startFastest(precision) : { name, device: (await start(name, adapter, precision)).device, reason: "asked for" };
+  const active = name === "auto" ? await startFastest(precision) : { name, ...(await start(name, adapter, precision)), reason: "asked for" };
   if (precision === "single" || active.name === "webgpu") return active;
   throw new UserError({ kind: "ConfigError", where: "precision", what: `the backend ${active.name} (${active.device}) computes in single precision. Got "${precision}", expected "single"`, hint: "Leave precision out, or use --backend webgpu on a GPU with matrix units." });
 }
@@ -67,8 +79,8 @@ async function startFastest(precision: Precision): Promise<ActiveBackend> {
     if (needsGpu && !hasGpu) continue;
     const started = (await whyNot?.()) ?? (await start(name, undefined, precision).catch(whatOf));
     if (typeof started === "string") passed.push(`${name}: ${started}`);
-    else if (needsGpu && !started.isOnGpu) passed.push(`${name}: it found no GPU`);
-    else return { name, device: started.device, reason: reasonFor(passed, hasGpu) };
+    else if (needsGpu && started.gpu === undefined) passed.push(`${name}: it found no GPU`);
+    else return { name, ...started, reason: reasonFor(passed, hasGpu) };
   }
   throw new UserError({ kind: "SystemError", where: "backend auto", what: `no backend works (${passed.join("; ")})`, hint: "Run npm ci again." });
 }
@@ -87,16 +99,18 @@ async function start(name: Name, adapter: string | undefined, precision: Precisi
 }
 
 async function startWebGpu(adapter: string | undefined, precision: Precision): Promise<Started> {
-  const [{ registerWebGpuBackend }, { adapterNames, chooseAdapter }] = await Promise.all([import("./webgpu/backend.ts"), import("./webgpu/adapters.ts")]);
+  const [{ registerWebGpuBackend }, { adapterNames, chooseAdapter }, { isSoftware }] = await Promise.all([import("./webgpu/backend.ts"), import("./webgpu/adapters.ts"), import("./webgpu/adapter.ts")]);
   const wanted = adapter === undefined ? undefined : chooseAdapter(adapter, await adapterNames()).name;
-  const { description } = await registerWebGpuBackend(wanted, precision);
-  return { device: precision === "single" ? description : `${description}, products in ${precision} precision`, isOnGpu: true };
+  const { description, info, device } = await registerWebGpuBackend(wanted, precision);
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+  const gpu = { vendor: info.vendor, isSoftware: isSoftware(info), largestTensor: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
+  return { device: precision === "single" ? description : `${description}, products in ${precision} precision`, gpu };
 }
 
 async function startTensorflow(): Promise<Started> {
   const { registerTensorflowBackend } = await import("./tensorflow.ts");
   const { description, isOnGpu } = registerTensorflowBackend();
-  return { device: description, isOnGpu };
+  return isOnGpu ? { device: description, gpu: {} } : { device: description };
 }
 
 /** tfjs-node without a GPU is loaded when it is asked for only. */
@@ -106,7 +120,7 @@ async function whyNoTensorflow(): Promise<string | undefined> {
 }
 
 function onCpu(): Started {
-  return { device: cpuDescription(), isOnGpu: false };
+  return { device: cpuDescription() };
 }
 
 function whatOf(error: unknown): string {

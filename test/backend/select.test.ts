@@ -29,7 +29,7 @@ vi.mock("../../src/backend/webgpu/backend.ts", () => ({
     if (machine.webgpuFailure !== undefined) return Promise.reject(new Error(machine.webgpuFailure));
     machine.adapter = adapter;
     register("webgpu");
-    return Promise.resolve({ description: `${adapter ?? "the fastest"} (fake)` });
+    return Promise.resolve({ description: `${adapter ?? "the fastest"} (fake)`, info: { vendor: "fake", device: "gpu", isFallbackAdapter: false }, device: { limits: { maxBufferSize: 2 ** 32, maxStorageBufferBindingSize: 2 ** 31 - 4 } } });
   },
 }));
 vi.mock("../../src/backend/webgpu/adapters.ts", async (original) => ({
@@ -43,6 +43,9 @@ vi.mock("../../src/backend/tensorflow.ts", () => ({
     return { description: "libtensorflow (fake)", isOnGpu: machine.tensorflow?.isOnGpu ?? false };
   },
 }));
+
+/** What the fake adapter says; a tensor fits one binding and one buffer. */
+const GPU = { vendor: "fake", isSoftware: false, largestTensor: 2 ** 31 - 4 };
 
 /** A backend that computes as the CPU's. */
 function register(name: string): void {
@@ -62,8 +65,8 @@ test.each(["cpu", "onnxruntime"])("%s starts when it is asked for", async (name)
 });
 
 test("a GPU that is asked for is started, on the adapter that is named", async () => {
-  expect(await selectBackend("webgpu")).toEqual({ name: "webgpu", device: "the fastest (fake)", reason: "asked for" });
-  expect(await selectBackend("webgpu:fake gpu")).toEqual({ name: "webgpu", device: "Fake GPU 9000 (fake)", reason: "asked for" });
+  expect(await selectBackend("webgpu")).toEqual({ name: "webgpu", device: "the fastest (fake)", reason: "asked for", gpu: GPU });
+  expect(await selectBackend("webgpu:fake gpu")).toEqual({ name: "webgpu", device: "Fake GPU 9000 (fake)", reason: "asked for", gpu: GPU });
   expect([getBackend(), machine.adapter]).toEqual(["webgpu", "Fake GPU 9000"]);
   await expect(selectBackend("webgpu:other")).rejects.toThrow(`no adapter's name contains "other"; there is "Fake GPU 9000".`);
 });
@@ -75,7 +78,7 @@ test("tensorflow that is asked for is started with or without a GPU", async () =
 test("auto takes a GPU through webgpu first", async () => {
   Object.assign(machine, { hasGpu: true, tensorflow: { isOnGpu: true } });
 
-  expect(await selectBackend("auto")).toEqual({ name: "webgpu", device: "the fastest (fake)", reason: "fastest" });
+  expect(await selectBackend("auto")).toEqual({ name: "webgpu", device: "the fastest (fake)", reason: "fastest", gpu: GPU });
   expect(machine.adapter).toBeUndefined(); // not by name: a software adapter is refused
 });
 
