@@ -17,7 +17,7 @@ const ALL = { trains: () => true };
 
 test("weights, gradients and moments by hand: four bytes a number, two moments, two gradients when batches are summed", () => {
   const shapes = new Map([["language_model.a.weight", [1000, 250]], ["language_model.a.lora_A.weight", [50, 1000]], ["language_model.a.lora_scale", []]]);
-  const input = { config: toyConfig, shapes, trained: ["language_model.a.lora_A.weight"], batch: NO_BATCH, kept: "inputs", clipBytes: 5e6 } as const;
+  const input = { config: toyConfig, shapes, trained: ["language_model.a.lora_A.weight"], batch: NO_BATCH, kept: "inputs", clipBytes: 5e6, batches: 1, place: "host" } as const;
 
   const alone = estimateMemory({ ...input, accumulation: 1 });
   const summed = estimateMemory({ ...input, accumulation: 2 });
@@ -29,20 +29,20 @@ test("weights, gradients and moments by hand: four bytes a number, two moments, 
 });
 
 test("only supervised positions count for the vocabulary: six numbers per word", () => {
-  const of = (supervised: number) => activationNumbers(toyConfig, { ...NO_BATCH, supervised }, { ...ALL, kept: "inputs" });
+  const of = (supervised: number) => activationNumbers(toyConfig, { ...NO_BATCH, supervised }, { ...ALL, kept: "inputs" }).total;
 
   expect(of(10)).toBe(6 * 10 * toyConfig.llm_config.vocab_size);
 });
 
 test("checkpointing needs less, a frozen tower less than a trained one, and rows cost the same one by one or together", () => {
   const batch = { rows: 2, length: 64, supervised: 0, frames: 4, sounds: 2 };
-  const kept = activationNumbers(toyConfig, batch, { ...ALL, kept: "intermediates" });
-  const recomputed = activationNumbers(toyConfig, batch, { ...ALL, kept: "inputs" });
-  const frozen = activationNumbers(toyConfig, batch, { kept: "intermediates", trains: () => false });
+  const kept = activationNumbers(toyConfig, batch, { ...ALL, kept: "intermediates" }).total;
+  const recomputed = activationNumbers(toyConfig, batch, { ...ALL, kept: "inputs" }).total;
+  const frozen = activationNumbers(toyConfig, batch, { kept: "intermediates", trains: () => false }).total;
 
   expect(recomputed).toBeLessThan(kept);
   expect(frozen).toBeLessThan(kept);
-  const text = (rows: number): number => activationNumbers(toyConfig, { ...NO_BATCH, rows, length: 64 }, { ...ALL, kept: "intermediates" });
+  const text = (rows: number): number => activationNumbers(toyConfig, { ...NO_BATCH, rows, length: 64 }, { ...ALL, kept: "intermediates" }).total;
   expect(text(6)).toBeCloseTo(3 * text(2), 6);
 });
 
@@ -83,7 +83,7 @@ test("what another vision layer keeps for its gradient is what the estimate says
 function estimatedLayer(batch: BatchSizes): number {
   const of = (layers: number): number => {
     const config = { ...CONFIG, vision_config: { ...CONFIG.vision_config, num_hidden_layers: layers }, llm_config: { ...CONFIG.llm_config, num_hidden_layers: layers } };
-    return activationNumbers(config, batch, { ...ALL, kept: "intermediates" });
+    return activationNumbers(config, batch, { ...ALL, kept: "intermediates" }).total;
   };
   const state = 64 * (batch.rows * batch.length + batch.frames * 37);
   return of(2) - of(1) - state;

@@ -33,6 +33,20 @@ describeOnGpu("rotary positions on a GPU", () => {
     expect(relativeDifference(gotBack, x)).toBeLessThan(1e-6);
   });
 
+  test.each(SHAPES.map((shape) => [shape] as const))("heads that lie beside each other turn as heads that lie one behind the other: %j", async (shape) => {
+    const [batch, heads, length, headDim] = shape;
+    const tables = tablesOf(Int32Array.from({ length: batch * length }, (_, i) => (i * 37) % 501), batch, headDim);
+    const x = tf.tensor(normals("x", batch * heads * length * headDim), [...shape]);
+    for (const inverse of [false, true]) {
+      const [byHead] = runOwnKernel("Rope", { x, ...tables }, { inverse });
+      const [inRows] = runOwnKernel("RopeRows", { x: tf.transpose(x, [0, 2, 1, 3]), ...tables }, { inverse });
+
+      const [expected, found] = await valuesOf([byHead, tf.transpose(inRows, [0, 2, 1, 3])]);
+
+      expect(found).toEqual(expected);
+    }
+  });
+
   test("the gradient is that of tfjs's composition on the CPU", async () => {
     const [x, dy] = [normals("x", 96), normals("dy", 96)];
     const gradient = async (): Promise<Float32Array[]> => {
