@@ -1,4 +1,5 @@
 /** @file Which GPU: the adapters that Dawn finds, through Vulkan, Metal or Direct3D. */
+import type * as Dawn from "webgpu";
 import { UserError } from "../../core/errors.ts";
 
 /** Renderers without a GPU, by what their drivers call themselves. */
@@ -17,7 +18,7 @@ export async function requestAdapter(wanted: string | undefined): Promise<GPUAda
   throw new UserError({
     kind: "SystemError",
     where: "backend webgpu",
-    what: wanted === undefined ? "no GPU driver was found (Vulkan, Metal or Direct3D 12)" : `no adapter's name contains "${wanted}"${found == null ? "" : `; found: ${describeAdapter(found.info)}`}`,
+    what: wanted === undefined ? "no GPU driver was found (Vulkan, Metal or Direct3D 12)" : `no adapter's name contains "${wanted}"${found === undefined || found === null ? "" : `; found: ${describeAdapter(found.info)}`}`,
     hint: "m2se doctor says what is missing; --backend onnxruntime needs no GPU.",
   });
 }
@@ -62,7 +63,7 @@ async function loadDawn(options: readonly string[]): Promise<GPU> {
   return gpu;
 }
 
-async function importDawn(): Promise<typeof import("webgpu")> {
+async function importDawn(): Promise<typeof Dawn> {
   try {
     return await import("webgpu");
   } catch (error) {

@@ -62,7 +62,7 @@ async function outcome({ rows, input, layers }: Case, isTrained: (name: string) 
     const given = new Map([...inputs, ...trained.map((name, i) => [name, own[i]!] as const)]);
     const params = storeOf([...[...given].filter(([name]) => name !== "x"), ...scales]);
     outputs = linears(params, layers.map((_, i) => String(i)), given.get("x")!).map((y) => tf.keep(y));
-    return tf.addN(outputs.map((y, i) => tf.sum(tf.mul(y, random(`dy ${i}`, y.shape)))));
+    return outputs.map((y, i): tf.Scalar => tf.sum(tf.mul(y, random(`dy ${i}`, y.shape)))).reduce((sum, own): tf.Scalar => tf.add(sum, own));
   };
   const gradients = tf.grads(weighted)(trained.map((name) => inputs.get(name)!));
   const names = [...outputs.map((_, i) => `y${i}`), ...trained.map((name) => `d${name}`)];
