@@ -264,9 +264,11 @@ function stageMemory({ config: { data }, stage: { budget }, open, train, shapes,
       frames: budget.rowsPerBatch * perRow(train.withVideo) * data.frames,
       sounds: budget.rowsPerBatch * perRow(Math.max(train.withVideo, train.withAudio)),
     },
+    batches: 1,
     accumulation: budget.accumulation,
     kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
     clipBytes,
+    place: "host",
   });
 }
 

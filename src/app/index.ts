@@ -3,7 +3,7 @@ export { checkRun, type CheckEvent, type CheckReport } from "./check-run.ts";
 export { buildRun, type BuildRunOptions, exportRun } from "./data-build.ts";
 export { answerProbe, type BackendReport, type DoctorEvent, type DoctorOptions, type DoctorReport, examine } from "../doctor/index.ts";
 export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
-export { planRun, type PlanOptions } from "./plan-run.ts";
+export { type PlannedDevice, planRun, type PlanOptions, type RunPlan } from "./plan-run.ts";
 export type { PlannedStage } from "./prepare-stage.ts";
 export { type Answer, predictRun, type PredictOptions } from "./predict-run.ts";
 export { scoreRun, type ScoreEvent, type ScoreOptions } from "./score-run.ts";

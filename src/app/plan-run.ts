@@ -1,10 +1,14 @@
 /** @file What training would do, in numbers, from the very schedule that it would execute. */
+import { deviceLimits, type DeviceLimits, hostLimits } from "../backend/device-limits.ts";
+import { type ActiveBackend, selectBackend } from "../backend/select.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { resultOf } from "../core/reports.ts";
 import { expectedParameters } from "../model/checkpoints/expected-parameters.ts";
 import { weightShapes } from "../model/checkpoints/hf-folder.ts";
 import { isLora, loraShapes } from "../model/lora.ts";
 import type { Shapes } from "../model/params.ts";
+import type { Place } from "../train/memory-estimate.ts";
+import { type StageFit, stageFit } from "../train/memory-fit.ts";
 import { loadSampleClips } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
 import { type PlannedStage, prepareStage, tasksOf } from "./prepare-stage.ts";
@@ -16,13 +20,39 @@ export interface PlanOptions {
   readonly signal: AbortSignal;
 }
 
-/** The plans of the stages. No weight is loaded; nothing is written, unless the config names a cache. */
-export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<{ readonly stages: readonly PlannedStage[] }> {
+export interface RunPlan {
+  readonly stages: readonly PlannedStage[];
+  readonly device: PlannedDevice;
+  /** Whether each stage fits, in their order. */
+  readonly fits: readonly StageFit[];
+}
+
+/** What the plan is held against: the device of the config's backend, or this machine, and why. */
+export interface PlannedDevice extends DeviceLimits {
+  readonly backendFailure?: string;
+}
+
+/** The plans of the stages. No weight is loaded; nothing is written, unless the config names a cache. A backend that does not start is no obstacle. */
+export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<RunPlan> {
   const experiment = await openExperiment(config);
   const stages = config.stages.filter(({ name }) => names.includes(name));
+  const { device, place } = await plannedDevice(config);
   const loaded = await resultOf(loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache }));
   const base = await baseShapes(experiment);
-  return { stages: stages.map((stage) => prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base) }).plan) };
+  const prepared = stages.map((stage) => prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base), place }));
+  return { stages: prepared.map(({ plan }) => plan), device, fits: prepared.map(({ need }) => stageFit(need, device)) };
+}
+
+async function plannedDevice({ backend, precision }: RunConfig): Promise<{ readonly device: PlannedDevice; readonly place: Place }> {
+  const active = await selectBackend(backend, precision).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+  if (typeof active !== "string") return { device: await deviceLimits(active), place: placeOf(active) };
+  return { device: { ...hostLimits(), backendFailure: `${backend} does not start here: ${active.split("\n", 1)[0] ?? ""}` }, place: "host" };
+}
+
+/** Where a backend's tensors are. */
+export function placeOf({ name, gpu }: Pick<ActiveBackend, "name" | "gpu">): Place {
+  if (gpu === undefined) return "host";
+  return name === "webgpu" ? "fused-gpu" : "gpu";
 }
 
 /** What `loadBase` would load. */

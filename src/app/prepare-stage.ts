@@ -8,7 +8,8 @@ import { scheduleStage, type StageInput, type StageSchedule } from "../curriculu
 import type { Shapes } from "../model/params.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
-import { estimateMemory, type MemoryEstimate } from "../train/memory-estimate.ts";
+import { estimateMemory, type MemoryEstimate, type MemoryInput, type Place } from "../train/memory-estimate.ts";
+import type { StageNeed } from "../train/memory-fit.ts";
 import { trainableParameters } from "../train/trainable.ts";
 import { sizeOfShape } from "../model/params.ts";
 import { dropsByReason, type LoadedSamples } from "./clips.ts";
@@ -20,6 +21,7 @@ export type PlannedStage = StagePlan & { readonly memory: MemoryEstimate };
 export interface PreparedStage {
   readonly schedule: StageSchedule;
   readonly plan: PlannedStage;
+  readonly need: StageNeed;
   /** Peak learning rate of every trained parameter. */
   readonly learningRates: ReadonlyMap<string, number>;
 }
@@ -29,8 +31,15 @@ export function tasksOf(stages: readonly StageConfig[]): TaskName[] {
   return TASK_NAMES.filter((task) => stages.some(({ mixture }) => mixture[task] !== undefined));
 }
 
-/** Schedule, plan and learning rates of a stage; `shapes` are those of the parameters it starts from. */
-export function prepareStage(experiment: Experiment, stage: StageConfig, { loaded, shapes }: { loaded: LoadedSamples; shapes: Shapes }): PreparedStage {
+export interface StageStart {
+  readonly loaded: LoadedSamples;
+  /** Of the parameters that the stage starts from. */
+  readonly shapes: Shapes;
+  readonly place: Place;
+}
+
+/** Schedule, plan, needs and learning rates of a stage. */
+export function prepareStage(experiment: Experiment, stage: StageConfig, { loaded, shapes, place }: StageStart): PreparedStage {
   const { config, encoding } = experiment;
   const learningRates = trainableParameters(stage.trainable, [...shapes.keys()], `stages.${stage.name}.trainable`);
   const input: StageInput = {
@@ -44,24 +53,28 @@ export function prepareStage(experiment: Experiment, stage: StageConfig, { loade
   refuseTooLong(config, stage, schedule);
   const context: PlanContext = { drops: dropsByReason(loaded.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: count(shapes, learningRates.keys()), totalParameters: count(shapes, shapes.keys()) };
   const plan = planStage(input, context, schedule);
-  return { schedule, plan: { ...plan, memory: stageMemory(experiment, stage, { plan, shapes, trained: [...learningRates.keys()], loaded }) }, learningRates };
+  const memoryNeed = memoryInput(experiment, stage, { plan, trained: [...learningRates.keys()], loaded, shapes, place });
+  const memory = estimateMemory(memoryNeed);
+  return { schedule, plan: { ...plan, memory }, need: { stage: stage.name, estimate: memory, input: memoryNeed }, learningRates };
 }
 
-function stageMemory(
+function memoryInput(
   { config: { data }, model }: Experiment,
   { budget }: StageConfig,
-  { plan: { largestBatch }, shapes, trained, loaded }: { plan: StagePlan; shapes: Shapes; trained: readonly string[]; loaded: LoadedSamples },
-): MemoryEstimate {
+  { plan: { largestBatch, steps }, shapes, trained, loaded, place }: StageStart & { readonly plan: StagePlan; readonly trained: readonly string[] },
+): MemoryInput {
   const { rows, supervisedTokens, videoClips, audioClips } = largestBatch;
-  return estimateMemory({
+  return {
     config: model.config,
     shapes,
     trained,
     batch: { rows, length: budget.rowTokens, supervised: supervisedTokens, frames: videoClips * data.frames, sounds: audioClips },
+    batches: steps * budget.accumulation,
     accumulation: budget.accumulation,
     kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
     clipBytes: [...loaded.clips.values()].reduce((sum, { pixels, mel }) => sum + (pixels?.byteLength ?? 0) + (mel?.byteLength ?? 0), 0),
-  });
+    place,
+  };
 }
 
 /** Numbers in the named parameters. */

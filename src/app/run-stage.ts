@@ -9,7 +9,7 @@ import type { RunEvent } from "../train/events.ts";
 import { type StageRun, trainStage } from "../train/train-stage.ts";
 import type { LoadedSamples } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
-import { prepareStage, type PreparedStage } from "./prepare-stage.ts";
+import type { PreparedStage } from "./prepare-stage.ts";
 import { openStageCheckpoints, type StageCheckpoints } from "./stage-checkpoints.ts";
 import { startStage, type StageWeights } from "./stage-weights.ts";
 import { validateStage } from "./validate-stage.ts";
@@ -17,6 +17,7 @@ import { validateStage } from "./validate-stage.ts";
 export interface StageTask {
   readonly experiment: Experiment;
   readonly stage: StageConfig;
+  readonly prepared: PreparedStage;
   readonly loaded: LoadedSamples;
   readonly runDir: string;
   readonly signal: AbortSignal;
@@ -24,16 +25,15 @@ export interface StageTask {
 
 /** Trains the stage from where it stands; a finished one only says so. Its plan is written into the run directory. */
 export async function* runStage(task: StageTask): AsyncGenerator<RunEvent> {
-  const { experiment, stage, loaded, runDir } = task;
+  const { experiment, stage, prepared, runDir } = task;
   const { config } = experiment;
   const started = performance.now();
   const weights = await startStage(config, stage, { folder: experiment.model, runDir });
   try {
-    const prepared = prepareStage(experiment, stage, { loaded, shapes: weights.params.shapes() });
     await writeFileAtomic(join(runDir, `plan-${stage.name}.json`), toJson(prepared.plan));
     const checkpoints = await openStageCheckpoints({ config, stage, runDir, weights, prepared });
     try {
-      yield* trainFromCheckpoint(task, { weights, prepared, checkpoints }, started);
+      yield* trainFromCheckpoint(task, { weights, checkpoints }, started);
     } finally {
       disposeMoments(checkpoints.start.moments);
     }
@@ -43,8 +43,8 @@ export async function* runStage(task: StageTask): AsyncGenerator<RunEvent> {
 }
 
 async function* trainFromCheckpoint(task: StageTask, ready: ReadyStage, started: number): AsyncGenerator<RunEvent> {
-  const { stage, signal } = task;
-  const { weights, prepared, checkpoints } = ready;
+  const { stage, prepared, signal } = task;
+  const { weights, checkpoints } = ready;
   const { steps } = prepared.schedule;
   weights.params.setTrainable(prepared.learningRates.keys(), stage.budget.gradientCheckpointing ? "inputs" : "intermediates");
   const { trainableParameters, totalParameters } = prepared.plan;
@@ -61,12 +61,11 @@ async function* trainFromCheckpoint(task: StageTask, ready: ReadyStage, started:
 
 interface ReadyStage {
   readonly weights: StageWeights;
-  readonly prepared: PreparedStage;
   readonly checkpoints: StageCheckpoints;
 }
 
 /** The stage as the training loop takes it. */
-function stageRun({ experiment, stage, loaded, runDir, signal }: StageTask, { weights: { params }, prepared, checkpoints }: ReadyStage): StageRun {
+function stageRun({ experiment, stage, prepared, loaded, runDir, signal }: StageTask, { weights: { params }, checkpoints }: ReadyStage): StageRun {
   const { best } = stage.checkpoints;
   return {
     stage: stage.name,

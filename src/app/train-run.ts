@@ -1,15 +1,22 @@
 /** @file Training as the command line asks for it: stages one after another in a run directory, resumable at any step. */
 import { join } from "node:path";
+import { deviceLimits } from "../backend/device-limits.ts";
 import { type ActiveBackend, selectBackend } from "../backend/select.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
+import { UserError } from "../core/errors.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
+import { latestCheckpoint } from "../train/checkpoint-folders.ts";
+import { readCheckpoint } from "../train/checkpoint.ts";
 import type { RunEvent } from "../train/events.ts";
+import { stageFit, type StageNeed } from "../train/memory-fit.ts";
+import { fitProblems, fitWarning } from "../train/memory-words.ts";
 import { claimRunFolder } from "./claim-run-folder.ts";
 import { dropsByReason, loadSampleClips } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
-import { tasksOf } from "./prepare-stage.ts";
+import { baseShapes, placeOf, withAdapters } from "./plan-run.ts";
+import { prepareStage, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
-import { clipCacheFolder, openEventLog } from "./run-folder.ts";
+import { clipCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
 import { runStage } from "./run-stage.ts";
 
 export interface TrainOptions {
@@ -56,9 +63,36 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
     cacheFolder: clipCacheFolder(config, runDir),
   });
   for (const [reason, count] of Object.entries(dropsByReason(loaded.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
-  for (const stage of stages) {
-    yield* runStage({ experiment, stage, loaded, runDir, signal });
+  const base = await baseShapes(experiment);
+  const prepared = stages.map((stage) => ({ stage, prepared: prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base), place: placeOf(backend) }) }));
+  const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
+  yield* checkMemory(unfinished.flat(), backend);
+  for (const each of prepared) {
+    yield* runStage({ experiment, ...each, loaded, runDir, signal });
     if (signal.aborted) return;
+  }
+}
+
+async function isFinished(folder: string): Promise<boolean> {
+  const latest = await latestCheckpoint(folder);
+  if (latest === undefined) return false;
+  const { step, steps } = (await readCheckpoint(latest)).state;
+  return step >= steps;
+}
+
+/**
+ * Before a weight is loaded: warns of what may not fit.
+ *
+ * @throws UserError - ConfigError with what does not fit for certain, in numbers, and what would need less.
+ */
+async function* checkMemory(needs: readonly StageNeed[], backend: ActiveBackend): AsyncGenerator<RunEvent> {
+  const limits = await deviceLimits(backend);
+  const fits = needs.map((need) => ({ ...need, ...stageFit(need, limits) }));
+  const problems = fitProblems(fits, limits);
+  if (problems.length > 0) throw new UserError(problems);
+  for (const fit of fits) {
+    const message = fitWarning(fit, limits);
+    if (message !== undefined) yield { kind: "warning", message };
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Kept } from "../backend/blocks.ts";
 import { imageSize, type LlmConfig, type ModelConfig, type VisionConfig } from "../model/config.ts";
 import { PARTS } from "../model/emoverse.ts";
+import { fusedDecoder, fusedEncoder } from "./fused-layers.ts";
 
 /** The largest batch of a stage. */
 export interface BatchSizes {
@@ -18,18 +19,41 @@ export interface BatchSizes {
   readonly sounds: number;
 }
 
+export interface ActivationsOf {
+  readonly kept: Kept;
+  /** Whether anything in a part of the model is trained. */
+  readonly trains: (part: string) => boolean;
+  /** By our kernels on a GPU, op by op; else compiled layer by layer. */
+  readonly fused?: boolean;
+}
+
+export interface ActivationNumbers {
+  readonly total: number;
+  /** Of them those whose count changes from batch to batch: all but the decoder's rows. */
+  readonly changing: number;
+}
+
 /** Numbers held at once while a batch goes forward and backward. */
-export function activationNumbers(config: ModelConfig, batch: BatchSizes, { kept, trains }: { kept: Kept; trains: (part: string) => boolean }): number {
+export function activationNumbers(config: ModelConfig, batch: BatchSizes, { kept, trains, fused = false }: ActivationsOf): ActivationNumbers {
   const { llm_config: llm, vision_config: vision, audio_config: audio } = config;
-  const frames = stackNumbers(visionStack(vision, batch.frames, imageSize(config)), kept, trains(PARTS.vision) ? "trained" : "frozen");
-  const sounds = audio === undefined ? NOTHING : stackNumbers(audioStack(audio, batch.sounds), kept, trains(PARTS.audio) ? "trained" : "frozen");
-  const text = stackNumbers(decoderStack(llm, batch), kept, "trained");
-  const workspace = Math.max(frames.workspace, sounds.workspace, text.workspace);
-  return workspace + frames.kept + sounds.kept + text.kept + vocabularyNumbers(llm, batch) + inputNumbers(config, batch);
+  const training = (part: string): Training => (trains(part) ? "trained" : "frozen");
+  const [encoder, decoder, stackNumbers] = fused ? [fusedEncoder, fusedDecoder, heldNumbers] : [encoderStack, decoderStack, freedNumbers];
+  const frames = stackNumbers(encoder(visionSizes(vision, batch.frames, imageSize(config))), kept, training(PARTS.vision));
+  const sounds = audio === undefined ? NOTHING : stackNumbers(encoder(audioSizes(audio, batch.sounds)), kept, training(PARTS.audio));
+  const text = stackNumbers(decoder(llm, batch), kept, "trained");
+  const vocabulary = (fused ? FUSED_VOCABULARY : VOCABULARY) * batch.supervised * llm.vocab_size;
+  const media = mediaNumbers(config, batch);
+  if (fused) {
+    // The pool does not give the buffers of one size to tensors of another.
+    const changing = frames.kept + frames.workspace + sounds.kept + sounds.workspace + vocabulary + media;
+    return { total: text.kept + text.workspace + changing, changing };
+  }
+  const total = Math.max(frames.workspace, sounds.workspace, text.workspace) + frames.kept + sounds.kept + text.kept + vocabulary + media + 2 * batch.rows * batch.length ** 2;
+  return { total, changing: total - text.kept };
 }
 
 /** A stack of equal layers over T positions. */
-interface Stack {
+export interface Stack {
   readonly layers: number;
   /** T D: what goes from one layer to the next. */
   readonly state: number;
@@ -39,6 +63,8 @@ interface Stack {
   readonly backward: number;
   /** What its forward pass needs at once when nothing is kept. */
   readonly forward: number;
+  /** What is kept before the first layer and behind the last. */
+  readonly ends?: number;
 }
 
 interface StackNumbers {
@@ -49,12 +75,24 @@ interface StackNumbers {
 
 const NOTHING: StackNumbers = { kept: 0, workspace: 0 };
 
-/** tfjs frees the gradients of the states between layers only when the backward pass is over. */
-function stackNumbers({ layers, state, layer, backward, forward }: Stack, kept: Kept, training: "trained" | "frozen"): StackNumbers {
+type Training = "trained" | "frozen";
+
+/** Of compiled layers. tfjs frees the gradients of the states between layers only when the backward pass is over. */
+function freedNumbers({ layers, state, layer, backward, forward }: Stack, kept: Kept, training: Training): StackNumbers {
   if (training === "frozen") return { kept: 2 * state, workspace: forward };
   if (kept === "inputs") return { kept: 2 * layers * state, workspace: layer + backward };
   return { kept: layers * (layer + state), workspace: Math.max(backward, forward) };
 }
+
+/** Of layers that run op by op. tfjs frees nothing, gradients included, before the backward pass is over; of a layer that runs once more, its own. */
+function heldNumbers({ layers, state, layer, backward, forward, ends = 0 }: Stack, kept: Kept, training: Training): StackNumbers {
+  if (training === "frozen") return { kept: 2 * state, workspace: forward };
+  if (kept === "inputs") return { kept: RECOMPUTED_STATES * layers * state + ends, workspace: layer + backward };
+  return { kept: layers * (layer + backward) + ends, workspace: 0 };
+}
+
+/** Of a layer that runs once more: its input, the input's gradient, and the output of the second run. */
+const RECOMPUTED_STATES = 3;
 
 /**
  * Kept: x, both normalised inputs, the attended values before and after the heads are joined, the sum between the halves;
@@ -73,7 +111,8 @@ function decoderStack({ num_hidden_layers: layers, hidden_size: width, intermedi
   };
 }
 
-interface EncoderSizes {
+export interface EncoderSizes {
+  readonly kind: "vision" | "audio";
   readonly layers: number;
   readonly width: number;
   readonly inner: number;
@@ -83,13 +122,13 @@ interface EncoderSizes {
   readonly length: number;
 }
 
-function visionStack(config: VisionConfig, frames: number, size: number): Stack {
+function visionSizes(config: VisionConfig, frames: number, size: number): EncoderSizes {
   const { num_hidden_layers: layers, hidden_size: width, intermediate_size: inner, num_attention_heads: heads, patch_size: patch } = config;
-  return encoderStack({ layers, width, inner, heads, clips: frames, length: 1 + (size / patch) ** 2 });
+  return { kind: "vision", layers, width, inner, heads, clips: frames, length: 1 + (size / patch) ** 2 };
 }
 
-function audioStack({ encoder_layers: layers, d_model: width, encoder_ffn_dim: inner, encoder_attention_heads: heads, max_source_positions: length }: NonNullable<ModelConfig["audio_config"]>, sounds: number): Stack {
-  return encoderStack({ layers, width, inner, heads, clips: sounds, length });
+function audioSizes({ encoder_layers: layers, d_model: width, encoder_ffn_dim: inner, encoder_attention_heads: heads, max_source_positions: length }: NonNullable<ModelConfig["audio_config"]>, sounds: number): EncoderSizes {
+  return { kind: "audio", layers, width, inner, heads, clips: sounds, length };
 }
 
 /** Kept: x, both normalised inputs, queries, keys, values, the attended values before and after the heads are joined, the sum between the halves; attention weights; both sides of the GELU. */
@@ -105,14 +144,14 @@ function encoderStack({ layers, width, inner, heads, clips, length }: EncoderSiz
   };
 }
 
-/** Logits, their logarithms, the labels as unit vectors, the gradient and two steps between. */
-function vocabularyNumbers({ vocab_size: vocabulary }: LlmConfig, { supervised }: BatchSizes): number {
-  return 6 * supervised * vocabulary;
-}
+/** Per supervised position and word: logits, their logarithms, the labels as unit vectors, the gradient and two steps between. */
+const VOCABULARY = 6;
+/** Logits, their logarithms and the gradient. */
+const FUSED_VOCABULARY = 3;
 
-/** Pixels and sound as they come and as tensors; the tree mask. */
-function inputNumbers(config: ModelConfig, { rows, length, frames, sounds }: BatchSizes): number {
+/** Pixels and sound as they come and as tensors. */
+function mediaNumbers(config: ModelConfig, { frames, sounds }: BatchSizes): number {
   const audio = config.audio_config;
   const sound = audio === undefined ? 0 : 2 * audio.max_source_positions * audio.num_mel_bins;
-  return 2 * (frames * 3 * imageSize(config) ** 2 + sounds * sound) + 2 * rows * length ** 2;
+  return 2 * (frames * 3 * imageSize(config) ** 2 + sounds * sound);
 }

@@ -44,6 +44,8 @@ async function writeInfo({ seed, utterances }: { readonly seed: number; readonly
   await writeFile(join(folder, "records/dataset.json"), JSON.stringify({ name: "synthetic", source: "synthetic", seed, counts: { train: { records: 1, utterances } } }));
 }
 
+const NO_PLAN = { stages: [], device: { of: "this machine" }, fits: [] };
+
 test("train renders the missing dataset, then runs the chosen stages in the default run directory", async () => {
   const { context, calls, human, progress, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), trainRun: () => stream(STEP) });
 
@@ -70,7 +72,7 @@ test("while clips are read, train says how far it is", async () => {
 
 test("an empty folder counts as no dataset", async () => {
   await mkdir(join(folder, "records"));
-  const { context, calls } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), planRun: () => Promise.resolve({ stages: [] }) });
+  const { context, calls } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), planRun: () => Promise.resolve(NO_PLAN) });
 
   await runPlan({ config: "a.yaml" }, context);
 
@@ -118,12 +120,12 @@ test("an unknown stage ends before anything is rendered", async () => {
 });
 
 test("plan covers all stages unless one is chosen", async () => {
-  const { context, calls, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), planRun: () => Promise.resolve({ stages: [] }) });
+  const { context, calls, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), planRun: () => Promise.resolve(NO_PLAN) });
 
   await runPlan({ config: "a.yaml" }, context);
 
   expect(calls[1]?.[1]).toMatchObject({ stages: ["one", "two"] });
-  expect(json.at(-1)).toEqual({ kind: "plan", stages: [] });
+  expect(json.at(-1)).toEqual({ kind: "plan", ...NO_PLAN });
 });
 
 test("demo trains every stage and evaluates every task of the same run directory", async () => {

@@ -67,7 +67,7 @@ const REPORT: CheckReport = {
   clips: 3,
   seconds: 0.01,
   findings: {},
-  stages: [{ stage: "one", tokens: 1000, teraflops: 360, memory: { weights: 1, gradients: 1, moments: 1, activations: { intermediates: 1, inputs: 1 }, clips: 1, peak: 255 } }],
+  stages: [{ stage: "one", tokens: 1000, teraflops: 360, memory: { weights: 1, gradients: 1, moments: 1, activations: { intermediates: 1, inputs: 1 }, clips: 1, place: "host", spare: 0, peak: 255, least: 196, most: 332 } }],
 };
 
 async function check(report: CheckReport, ...events: readonly CheckEvent[]): Promise<{ readonly fake: ReturnType<typeof fakeContext>; readonly failure: unknown }> {
