@@ -1,5 +1,5 @@
 /** @file The backend that is timed, in the process that times it: asked for by name, so that nothing slower can pass for it. */
-import { backend, dispose, getBackend, memory, reshape, slice, type Tensor, tidy } from "@tensorflow/tfjs-core";
+import { backend, dispose, getBackend, memory, reshape, scalar, slice, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { hasHostMemory, readFloats } from "../../src/backend/host-memory.ts";
 import { selectBackend } from "../../src/backend/select.ts";
 import { PRECISIONS } from "../../src/backend/names.ts";
@@ -30,6 +30,13 @@ export async function computed(tensor: Tensor): Promise<void> {
   } finally {
     dispose(one);
   }
+}
+
+/** Waits until the device has done all it was given. @throws what went wrong on it. */
+export async function idleDevice(): Promise<void> {
+  const last = scalar(0);
+  await computed(last);
+  dispose(last);
 }
 
 /** Megabytes that the backend has allocated on the GPU, its pool included; null where it does not tell. */

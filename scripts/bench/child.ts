@@ -1,7 +1,7 @@
 /** @file One case in a process of its own, so that its peak memory is its own: `tsx child.ts NAME` prints a MeasuredRun, `gemm` a GemmRun. */
 import { writeFileSync } from "node:fs";
 import { UserError } from "../../src/core/errors.ts";
-import { gpuMemoryMb, startBackend } from "./backend.ts";
+import { gpuMemoryMb, idleDevice, startBackend } from "./backend.ts";
 import { benchCase } from "./cases.ts";
 import { CASE_NAMES, type CaseName } from "./case-names.ts";
 import { gemmPeak } from "./gemm-peak.ts";
@@ -32,6 +32,8 @@ async function measureCase(name: CaseName): Promise<MeasuredRun> {
     return time;
   };
   const times = await measure(watched, PATIENCE);
+  // What the last repetition left to the device must not have failed, nor run while the process ends.
+  await idleDevice();
   return { times, peakMemoryMb: (process.resourceUsage().maxRSS * 1024) / 1e6, gpuMemoryMb: highest };
 }
 
