@@ -33,7 +33,7 @@ export function describeWithDriver(name: string, body: () => void): void {
     return;
   }
   // eslint-disable-next-line no-console -- a skipped test says why
-  console.warn(`skipped: ${name} (${opened})`);
+  console.warn(`skipped: ${name} (${opened.split("\n", 1)[0]} scripts/software-gpu.sh fetches a driver)`);
   describe.skip(name, body);
 }
 
