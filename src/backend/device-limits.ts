@@ -32,6 +32,6 @@ const CONTAINER_LIMITS = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/me
 /** What this process may use: the machine's memory, or less in a container. */
 export function hostMemory({ read, totalBytes }: Pick<MemorySources, "read" | "totalBytes"> = THIS_MACHINE): Memory {
   const machine = totalBytes();
-  const container = Math.min(...CONTAINER_LIMITS.map((path) => Number(read(path)?.trim() || Number.NaN)).filter((bytes) => bytes > 0));
+  const container = Math.min(...CONTAINER_LIMITS.map((path) => Number(read(path) ?? Number.NaN)).filter((bytes) => bytes > 0));
   return container < machine ? { bytes: container, source: "the container's limit" } : { bytes: machine, source: "the system's memory" };
 }
