@@ -92,7 +92,7 @@ function adapterSums(adapters: readonly Adapter[], given: Sides): AdapterSums {
 function inPlace(adapters: readonly Adapter[], { x, down }: Sides): AdapterSums {
   const [dDown] = runOwnKernel("LinearDown", adapters.flatMap(({ dy, b, scale }) => [dy, b, scale]));
   const thunks = adapters.flatMap(({ position, a, dy, start }): Thunk[] => {
-    const columns = [start, a.shape[0] ?? 0];
+    const columns = [start, a.shape[0]];
     return [
       [position, () => runOwnKernel("ColumnsProduct", { a: dDown, b: x }, { ofA: columns, ofB: false })[0]],
       [position + 1, () => runOwnKernel("ColumnsProduct", { a: dy, b: down }, { ofA: false, ofB: columns })[0]],

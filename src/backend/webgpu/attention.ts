@@ -1,7 +1,7 @@
 /** @file Our attention kernels. Shapes as in attention-program.ts. */
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { invariant } from "../../core/errors.ts";
+import { invariant, UserError } from "../../core/errors.ts";
 import { type AttentionCode, type AttentionTile, CHUNK, ownRows } from "./attention-parts.ts";
 import { attentionBytes, attentionProgram, keyGradientProgram, queryGradientProgram } from "./attention-program.ts";
 import { dispatch, freshTensor, type Program, workgroupsFor } from "./dispatch.ts";
@@ -55,13 +55,14 @@ function uniformsOf(inputs: Readonly<Record<string, TensorInfo>>): Record<string
   return { heads, keyHeads, queries, keys, chunks: Math.ceil(keys / CHUNK), scale: 1 / Math.sqrt(headDim) };
 }
 
+const SMALLEST: AttentionTile = { ownPerThread: 1, otherPerThread: 2 };
 /** From the most arithmetic per number that is read to the least memory. */
 const TILES: readonly AttentionTile[] = [
   { ownPerThread: 8, otherPerThread: 4 },
   { ownPerThread: 4, otherPerThread: 4 },
   { ownPerThread: 4, otherPerThread: 2 },
   { ownPerThread: 2, otherPerThread: 2 },
-  { ownPerThread: 1, otherPerThread: 2 },
+  SMALLEST,
 ];
 
 /** The largest tile that the device's workgroup memory holds, and its registers: of two own tiles 64 rows are too many. */
@@ -69,7 +70,10 @@ function codeFor({ device }: WebGPUBackend, inputs: Readonly<Record<string, Tens
   const { query, seenUntil } = inputs;
   const headDim = query?.shape[3] ?? 0;
   const tile = TILES.find((candidate) => candidate.ownPerThread * tiles <= 8 && attentionBytes({ headDim, tile: candidate }, tiles) <= device.limits.maxComputeWorkgroupStorageSize);
-  invariant(tile !== undefined, () => `attention heads of ${headDim} numbers do not fit the device's workgroup memory`);
+  if (tile === undefined) {
+    const needed = attentionBytes({ headDim, tile: SMALLEST }, tiles);
+    throw new UserError({ kind: "ConfigError", where: "backend webgpu", what: `attention heads of ${headDim} numbers do not fit this GPU's workgroup memory. Got ${device.limits.maxComputeWorkgroupStorageSize} bytes, expected at least ${needed}`, hint: "Use --backend onnxruntime, or a GPU with more." });
+  }
   return { headDim, tile, hasTree: seenUntil !== undefined };
 }
 

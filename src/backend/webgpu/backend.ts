@@ -29,7 +29,7 @@ export async function registerWebGpuBackend(wanted: string | undefined, precisio
   // tfjs registers a factory of its own where `navigator.gpu` exists on import.
   // tfjs's declaration leaves out that there may be none.
   const factory: unknown = findBackendFactory(WEBGPU);
-  if (factory != null) removeBackend(WEBGPU);
+  if (factory !== undefined && factory !== null) removeBackend(WEBGPU);
   registerBackend(WEBGPU, () => backendOn(open), 3);
   registerDevice(WEBGPU, { failure: open.failure, forgetCopy });
   registerOwnKernels();
@@ -47,7 +47,7 @@ function backendOn({ device, info }: OpenDevice): WebGPUBackend {
 function forgetCopy(dataId: DataId): void {
   const current = tfBackend();
   const data = current instanceof WebGPUBackend ? current.tensorMap.get(dataId) : undefined;
-  if (data?.resource != null) Object.assign(data, { values: null });
+  if (data?.resource !== undefined && data.resource !== null) Object.assign(data, { values: null });
 }
 
 let isRegistered = false;

@@ -106,7 +106,7 @@ const BATCH = 24;
 function record(backend: WebGPUBackend, name: string, encode: (pass: GPUComputePassEncoder) => void): void {
   const queue = queueOf(backend);
   backend.ensureCommandEncoderReady();
-  if (queue.activeTimers != null && queue.supportTimestampQuery) {
+  if (queue.activeTimers !== null && queue.activeTimers !== undefined && queue.supportTimestampQuery) {
     recordTimed(backend, name, encode);
     return;
   }

@@ -6,7 +6,7 @@ import { epilogueCode, type Matrix, matricesOf, quadCode } from "./matmul-memory
 import { type ProductSpec, threadsOf, type TileShape } from "./matmul-program.ts";
 
 export function productCode(spec: ProductSpec, tile: TileShape): string {
-  const { rows, columns, depth, perThread, slices } = tile;
+  const { rows, columns, depth, slices } = tile;
   const { own, addend } = matricesOf(spec);
   const threads = threadsOf(tile);
   const perSlice = threads / slices;

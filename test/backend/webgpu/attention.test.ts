@@ -67,6 +67,12 @@ describeOnGpu("attention on a GPU", () => {
     expect(relativeDifference(output!, expected.output)).toBeLessThan(1e-3);
     expect(gradients.flatMap((numbers) => [...numbers]).every(Number.isFinite)).toBe(true);
   });
+
+  test("heads too large for the workgroup memory are refused with both sizes", () => {
+    const heads = tf.zeros([1, 2, 1, 1024]);
+
+    expect(() => tf.tidy(() => fusedAttention({ query: heads, key: heads, value: heads }))).toThrow(/attention heads of 1024 numbers do not fit this GPU's workgroup memory\. Got \d+ bytes, expected at least 164864\.\n {2}Use --backend onnxruntime/);
+  });
 });
 
 async function numbersOf(tensor: Tensor): Promise<Float32Array> {
