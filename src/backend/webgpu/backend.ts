@@ -47,7 +47,7 @@ function backendOn({ device, info }: OpenDevice): WebGPUBackend {
 function forgetCopy(dataId: DataId): void {
   const current = tfBackend();
   const data = current instanceof WebGPUBackend ? current.tensorMap.get(dataId) : undefined;
-  if (data?.resource !== undefined && data.resource !== null) Object.assign(data, { values: null });
+  if (data?.resource instanceof GPUBuffer) Object.assign(data, { values: null });
 }
 
 let isRegistered = false;
