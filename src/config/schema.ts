@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { ADAPTER_PREFIX, BACKENDS, PRECISIONS } from "../backend/names.ts";
 import { SPLITS } from "../data/record.ts";
+import { CAUSE_PROMPTS, EMOTION_PROMPTS, PAPER_FORM } from "../tasks/prompt-form.ts";
 import { TASK_NAMES } from "../tasks/task.ts";
 
 export const MODALITIES = ["video", "audio", "text"] as const;
@@ -26,7 +27,9 @@ const dataSchema = z.strictObject({
     .optional()
     .describe("render this dataset into root when root does not exist"),
   frames: positiveInteger.max(1024).default(8).describe("frames per clip, uniformly spaced"),
-  conversationClip: z.enum(["target", "none"]).default("target").describe("clip that an ECPE prompt shows: the target utterance's, as in the paper, or none"),
+  conversationClip: z.enum(["target", "none"]).default("target").describe("clip that a prompt about a conversation shows: the target utterance's, as in the paper, or none"),
+  emotionPrompt: z.enum(EMOTION_PROMPTS).default(PAPER_FORM.emotionPrompt).describe("ERC: about an utterance on its own, as in the paper, or with its whole dialogue, later turns too, in front"),
+  causePrompt: z.enum(CAUSE_PROMPTS).default(PAPER_FORM.causePrompt).describe("ECPE: every turn's gold emotion is shown, as in the paper, or none is and the emotion is part of the answer, as in SemEval-2024 task 3"),
   onBad: z.enum(["error", "drop"]).default("error").describe("unreadable media, over-long samples: stop, or drop and count"),
   modalities: z.array(z.enum(MODALITIES)).min(1).default([...MODALITIES]).describe("inputs that are switched on"),
   cache: z.string().optional().describe("folder for decoded clips and frozen features; default: <run>/cache"),
@@ -98,15 +101,16 @@ const stageSchema = z.strictObject({
 
 const evalSchema = z.strictObject({
   split: z.enum(SPLITS).default("test"),
-  decode: z.enum(["auto", "score", "generate"]).default("auto").describe("auto: label likelihood for closed answer sets, else greedy"),
+  decode: z.enum(["auto", "score", "generate"]).default("auto").describe("auto: label likelihood for closed answer sets, else greedy; score: cause pairs by likelihood too"),
+  pairThreshold: fraction.default(0.35).describe("least probability of a cause pair that is named when ECPE is scored; F1 is largest at half of the F1 that is reached"),
   rowTokens: positiveInteger.default(4096).describe("prompt tokens run together"),
 });
 
 export const runConfigSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
   seed: z.number().int().default(42),
-  precision: z.enum(PRECISIONS).default("single").describe("of large products on a webgpu card with matrix units: split adds two halves (22 bits), half rounds to one (11 bits); faster in this order"),
   backend: backendSchema.default("auto").describe("where tensors live; auto: a GPU if there is one, else the fastest on the CPU (m2se doctor tells which)"),
+  precision: z.enum(PRECISIONS).default("single").describe("of large products on a webgpu card with matrix units: split adds two halves (22 bits), half rounds to one (11 bits); faster in this order"),
   data: dataSchema,
   model: modelSchema,
   levels: z.record(z.string(), fraction).default({ high: 0.8, low: 0.3 }).describe("numbers behind the mixture's words"),

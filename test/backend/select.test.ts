@@ -109,3 +109,8 @@ test("auto goes on to the next when one fails, and says why", async () => {
 test("a name that is none is refused, with the list and the nearest", async () => {
   await expect(selectBackend("onnx")).rejects.toThrow('ConfigError backend: "onnx" is not one.\n  Known: auto, onnxruntime, tensorflow, webgpu, cpu, webgpu:NAME. Did you mean "onnxruntime"?');
 });
+
+test("a precision that the backend does not have is refused", async () => {
+  await expect(selectBackend("cpu", "half")).rejects.toThrow(/^ConfigError precision: the backend cpu \(.*\) computes in single precision\. Got "half", expected "single"\.\n {2}Leave precision out, or use --backend webgpu/);
+  expect(await selectBackend("cpu", "single")).toMatchObject({ name: "cpu" });
+});

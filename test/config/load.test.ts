@@ -168,7 +168,7 @@ stages:
     "ConfigError a.yaml:16 stages.two.mixture: missing, expected a group of settings.",
     "ConfigError a.yaml:16 stages.two.trainable: missing, expected a list of at least 1 (each a group of settings).",
     'ConfigError a.yaml:1 nmae: unknown key "nmae".',
-    '  Known: name, seed, backend, data, model, levels, stages, eval. Did you mean "name"?',
+    '  Known: name, seed, backend, precision, data, model, levels, stages, eval. Did you mean "name"?',
   ]);
 });
 

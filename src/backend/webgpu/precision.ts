@@ -19,7 +19,7 @@ export function useMatrixUnits({ device, info, description }: Pick<OpenDevice, "
 }
 
 /** Undefined: single precision throughout. */
-export function matrixUnitMode({ device }: WebGPUBackend): MatrixUnitMode | undefined {
+export function matrixUnitMode({ device }: Pick<WebGPUBackend, "device">): MatrixUnitMode | undefined {
   return modes.get(device);
 }
 
