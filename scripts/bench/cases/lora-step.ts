@@ -1,8 +1,10 @@
 /** @file train-128, train-512, train-2048: a LoRA step on a frozen decoder of Qwen2-0.5B's size, one sample in one row. */
 import type { Kept } from "../../../src/backend/blocks.ts";
 import { scheduleStage, type StageSchedule } from "../../../src/curriculum/schedule.ts";
+import type { Batch } from "../../../src/curriculum/batch.ts";
 import { addLora } from "../../../src/model/lora.ts";
 import { rng } from "../../../src/core/rng.ts";
+import type { ParamStore } from "../../../src/model/params.ts";
 import { type EncodedSegment, IGNORE_INDEX } from "../../../src/text/encoded-sample.ts";
 import { trainableParameters } from "../../../src/train/trainable.ts";
 import { isOnGpu } from "../backend.ts";
@@ -23,7 +25,7 @@ const NO_MEDIA = { videoTokens: 0, audioTokens: 0 };
 /** The step over one row of `tokens` tokens, the last 32 of them an answer. */
 export function loraStep(tokens: number): BenchCase {
   const schedule = oneSampleSchedule(tokens);
-  const batch = firstBatch(schedule, NO_MEDIA);
+  const batch = loraBatch(tokens);
   return {
     tokens,
     flops: loraStepFlops(INTERNVL2_1B.llm_config, tokenCounts(batch), RANK),
@@ -33,10 +35,19 @@ export function loraStep(tokens: number): BenchCase {
 }
 
 function prepare(schedule: StageSchedule, kept: Kept): Repetition {
+  return trainSteps({ ...adaptedDecoder(), config: INTERNVL2_1B, schedule, featureRows: NO_MEDIA, media: () => ({}), kept });
+}
+
+/** The decoder with its adapters, which are all that is trained. */
+export function adaptedDecoder(): { readonly params: ParamStore; readonly learningRates: ReadonlyMap<string, number> } {
   const params = cheapWeights(INTERNVL2_1B, "language_model.");
   addLora(params, { rank: RANK, alpha: 4 * RANK, targets: "language_model\\..*_proj" }, 1);
-  const learningRates = trainableParameters([{ match: "lora_", learningRate: 1e-4 }], params.names(), "bench");
-  return trainSteps({ params, config: INTERNVL2_1B, schedule, featureRows: NO_MEDIA, media: () => ({}), learningRates, kept });
+  return { params, learningRates: trainableParameters([{ match: "lora_", learningRate: 1e-4 }], params.names(), "bench") };
+}
+
+/** The batch of the step over `tokens` tokens. */
+export function loraBatch(tokens: number): Batch {
+  return firstBatch(oneSampleSchedule(tokens), NO_MEDIA);
 }
 
 function oneSampleSchedule(tokens: number): StageSchedule {
