@@ -9,9 +9,8 @@ import { writeFile } from "node:fs/promises";
 import { Command } from "commander";
 import { scriptDataset } from "../src/data/synthetic/script.ts";
 import { TASKS } from "../src/tasks/index.ts";
-import { type Part, TASK_NAMES } from "../src/tasks/task.ts";
-
-const SYSTEM = "You are an sentiment and emotion analysis expert.\nsystem\nuser\nassistant\nFrame1: \nFrame2: \nFrame3: \nFrame4: \nFrame5: \nFrame6: \nFrame7: \nFrame8: \nAudio: \n";
+import { TASK_NAMES } from "../src/tasks/task.ts";
+import { promptText } from "./prompt-text.ts";
 
 const { clips, seed, out } = new Command("prompt-corpus")
   .requiredOption("--clips <number>", "size of the dataset", Number)
@@ -21,9 +20,5 @@ const { clips, seed, out } = new Command("prompt-corpus")
   .opts<{ clips: number; seed: number; out: string }>();
 
 const records = scriptDataset({ clips, seed }).map(({ record }) => record).filter(({ split }) => split === "train");
-const texts = records.flatMap((record) => TASK_NAMES.flatMap((task) => TASKS[task].samples(record))).map(({ prefix, instruction, target }) => `${spoken(prefix)}${spoken(instruction)}\n${target}\n`);
-await writeFile(out, SYSTEM + texts.join(""));
-
-function spoken(parts: readonly Part[]): string {
-  return parts.map((part) => (part.kind === "clip" ? "\n" : part.text)).join("");
-}
+const samples = records.flatMap((record) => TASK_NAMES.flatMap((task) => TASKS[task].samples(record)));
+await writeFile(out, promptText(samples, "You are an sentiment and emotion analysis expert."));

@@ -1,26 +1,43 @@
 /**
- * @file Trains the tokenizer of a model folder on plain text files, one text per line.
+ * @file Trains the tokenizer of a model folder: on the training split of an experiment, as the model will read it, or on
+ * plain text files.
  *
- *   npx tsx scripts/train-tokenizer.ts --corpus prompts.txt --vocab 2048 --out configs/tiny-model
+ *   npx tsx scripts/train-tokenizer.ts --config configs/meld-text.yaml
+ *   npx tsx scripts/train-tokenizer.ts --corpus prompts.txt --vocab 1024 --out data/tiny-emoverse
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
+import { samplesOf } from "../src/app/experiment.ts";
+import { tasksOf } from "../src/app/prepare-stage.ts";
+import { loadConfig } from "../src/config/index.ts";
 import { UserError } from "../src/core/errors.ts";
 import { describeSystemError, toJson, writeFileAtomic } from "../src/core/files.ts";
+import { openDataset } from "../src/data/dataset.ts";
+import { readModelFolder } from "../src/model/checkpoints/hf-folder.ts";
 import { MIN_VOCAB_SIZE, trainTokenizer } from "../src/text/bpe-trainer.ts";
 import { loadTokenizer } from "../src/text/tokenizer.ts";
+import { sharedPromptText } from "./prompt-text.ts";
 
 interface Arguments {
-  readonly corpus: readonly string[];
+  readonly config?: string;
+  readonly corpus?: readonly string[];
+  readonly vocab?: number;
+  readonly out?: string;
+}
+
+/** What to train on, and where the result goes. */
+interface Job {
+  readonly texts: readonly string[];
   readonly vocab: number;
   readonly out: string;
 }
 
 const command = new Command("train-tokenizer")
-  .requiredOption("--corpus <file...>", "plain text files")
-  .requiredOption("--vocab <number>", "size of the vocabulary, bytes and control tokens included", parseVocabSize)
-  .requiredOption("--out <folder>", "where tokenizer.json and tokenizer_config.json go")
+  .option("--config <file>", "an experiment: its training split, its model folder and that model's vocabulary size")
+  .option("--corpus <file...>", "instead: plain text files, with --vocab and --out")
+  .option("--vocab <number>", "size of the vocabulary, bytes and control tokens included", parseVocabSize)
+  .option("--out <folder>", "where tokenizer.json and tokenizer_config.json go")
   .action(run);
 
 try {
@@ -31,8 +48,21 @@ try {
   process.exitCode = error.exitCode;
 }
 
-async function run({ corpus, vocab, out }: Arguments): Promise<void> {
-  const texts = await Promise.all(corpus.map(readText));
+async function run({ config, corpus, vocab, out }: Arguments): Promise<void> {
+  if (config !== undefined) return train(await experimentJob(config));
+  if (corpus === undefined || vocab === undefined || out === undefined) throw new UserError({ kind: "ConfigError", where: "train-tokenizer", what: "expected --config, or --corpus, --vocab and --out" });
+  return train({ texts: await Promise.all(corpus.map(readText)), vocab, out });
+}
+
+async function experimentJob(file: string): Promise<Job> {
+  const { config } = await loadConfig(file);
+  const { folder, system } = config.model;
+  const model = await readModelFolder(folder);
+  const samples = samplesOf({ config, dataset: await openDataset(config.data.root) }, "train", tasksOf(config.stages));
+  return { texts: [sharedPromptText(samples, system)], vocab: model.config.llm_config.vocab_size, out: folder };
+}
+
+async function train({ texts, vocab, out }: Job): Promise<void> {
   const files = trainTokenizer(texts, vocab);
   await writeFileAtomic(join(out, "tokenizer_config.json"), toJson(files["tokenizer_config.json"]));
   await writeFileAtomic(join(out, "tokenizer.json"), toJson(files["tokenizer.json"]));

@@ -21,6 +21,7 @@ import { sizeOfShape } from "../model/params.ts";
 import { estimateMemory, type MemoryEstimate } from "../train/memory-estimate.ts";
 import { trainableParameters } from "../train/trainable.ts";
 import { TASKS } from "../tasks/index.ts";
+import type { PromptForm } from "../tasks/prompt-form.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
 import { openModel, type OpenModel } from "./experiment.ts";
@@ -156,7 +157,7 @@ function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, o
   state.withVideo += record.utterances.filter(({ media }) => media?.video !== undefined).length;
   state.withAudio += record.utterances.filter(({ media }) => media?.audio !== undefined).length;
   const wanted = split === "train" ? tasksOf(config.stages) : TASK_NAMES;
-  const samples = samplesOfRecord(record, wanted);
+  const samples = samplesOfRecord(record, wanted, config.data);
   if (samples === undefined) return []; // its labels contradict each other, which is among the findings
   const findings: Finding[] = [];
   const prefixes = new Map<string, { readonly length: number; readonly tasks: Set<TaskName> }>();
@@ -181,9 +182,9 @@ function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, o
 }
 
 /** Tasks throw for a record whose labels do not fit together. */
-function samplesOfRecord(record: EmtRecord, tasks: readonly TaskName[]): ReturnType<(typeof TASKS)[TaskName]["samples"]> | undefined {
+function samplesOfRecord(record: EmtRecord, tasks: readonly TaskName[], form: PromptForm): ReturnType<(typeof TASKS)[TaskName]["samples"]> | undefined {
   try {
-    return tasks.flatMap((task) => TASKS[task].samples(record));
+    return tasks.flatMap((task) => TASKS[task].samples(record, form));
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;

@@ -65,7 +65,7 @@ interface TaskContext {
 
 async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answering, params, task: name, checkpoint }: TaskContext): AsyncGenerator<EvalEvent> {
   const { config } = experiment;
-  const { split, rowTokens, decode } = config.eval;
+  const { split, rowTokens, decode, pairThreshold } = config.eval;
   const task = TASKS[name];
   const wanted = samplesOf(experiment, split, [name]).slice(0, limit);
   if (wanted.length === 0) {
@@ -76,7 +76,7 @@ async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answe
   for (const [reason, count] of Object.entries(dropsByReason(unreadable))) yield { kind: "warning", message: `${name}: ${count} samples left out: ${reason}` };
   const method = decodeMethod(decode, task);
   const predictions: Prediction[] = [];
-  for await (const some of predictSamples(predictorOf(experiment, { params, clips, rowTokens }), { task, samples, method })) {
+  for await (const some of predictSamples(predictorOf(experiment, { params, clips, rowTokens, pairThreshold }), { task, samples, method })) {
     predictions.push(...some);
     if (some.length > 0) yield { kind: "evaluation-progress", task: name, done: predictions.length, total: samples.length };
     if (signal.aborted) return;

@@ -43,13 +43,13 @@ export async function openModel({ model: { folder, system }, data: { frames, mod
 }
 
 /** The opened model with weights and clips, ready to be asked. */
-export function predictorOf({ model, encoding, clipSpec }: OpenModel, loaded: Pick<Predictor, "params" | "clips" | "rowTokens">): Predictor {
+export function predictorOf({ model, encoding, clipSpec }: OpenModel, loaded: Pick<Predictor, "params" | "clips" | "rowTokens" | "pairThreshold">): Predictor {
   return { config: model.config, encoding, clipSpec, ...loaded };
 }
 
 /** The samples of a split for the given tasks, record by record. */
 export function samplesOf({ dataset, config }: Pick<Experiment, "dataset" | "config">, split: Split, tasks: readonly TaskName[]): Sample[] {
-  const samples = dataset.records(split).flatMap((record) => tasks.flatMap((task) => TASKS[task].samples(record)));
+  const samples = dataset.records(split).flatMap((record) => tasks.flatMap((task) => TASKS[task].samples(record, config.data)));
   return config.data.conversationClip === "target" ? samples : samples.map(withoutTargetClip);
 }
 

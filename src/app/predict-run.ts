@@ -6,6 +6,7 @@ import type { EmtRecord } from "../data/record.ts";
 import { decodeMethod, predictSamples } from "../eval/predict.ts";
 import { loadClip } from "../media/load-clip.ts";
 import { TASKS } from "../tasks/index.ts";
+import type { PromptForm } from "../tasks/prompt-form.ts";
 import { type Sample, TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { openAnswering } from "./answering.ts";
 import { inputsOf } from "./clips.ts";
@@ -28,14 +29,14 @@ export interface Answer {
 
 /** The model's answer to every task, in order; when all tasks are asked, to those that ask about a single video. */
 export async function predictRun({ checkpoint: folder, video, text, tasks, backend, signal }: PredictOptions): Promise<readonly Answer[]> {
-  const questions = questionsAbout({ video, text, tasks });
   const answering = await openAnswering({ checkpoint: folder });
   const { config } = answering;
+  const questions = questionsAbout({ video, text, tasks }, config.data);
   await selectBackend(backend ?? config.backend, config.precision);
   const open = await openModel(config);
   const clip = await loadClip({ video, spec: open.clipSpec, modalities: inputsOf({ config, model: open.model }), signal });
   const { params } = await answering.loadWeights(open);
-  const predictor = predictorOf(open, { params, clips: new Map([[CLIP, clip]]), rowTokens: 1 });
+  const predictor = predictorOf(open, { params, clips: new Map([[CLIP, clip]]), rowTokens: 1, pairThreshold: config.eval.pairThreshold });
   const answers: Answer[] = [];
   try {
     for (const name of tasks) {
@@ -53,8 +54,8 @@ export async function predictRun({ checkpoint: folder, video, text, tasks, backe
 
 const CLIP = "clip";
 
-function questionsAbout({ video, text, tasks }: Pick<PredictOptions, "video" | "text" | "tasks">): ReadonlyMap<TaskName, readonly Sample[]> {
-  const questions = new Map(tasks.map((name) => [name, TASKS[name].samples(questionAbout(video, text))] as const));
+function questionsAbout({ video, text, tasks }: Pick<PredictOptions, "video" | "text" | "tasks">, form: PromptForm): ReadonlyMap<TaskName, readonly Sample[]> {
+  const questions = new Map(tasks.map((name) => [name, TASKS[name].samples(questionAbout(video, text), form)] as const));
   const aboutConversations = tasks.filter((name) => questions.get(name)?.length === 0);
   if (aboutConversations.length === 0 || TASK_NAMES.every((name) => tasks.includes(name))) return questions;
   throw new UserError({ kind: "ConfigError", where: "--task", what: `${aboutConversations.join(", ")} asks about a conversation, not about one video`, hint: "Use m2se eval on a dataset for it." });

@@ -35,7 +35,7 @@ export async function* validateStage({ experiment, params, stage, best, step, ru
     return;
   }
   const predictions: Prediction[] = [];
-  const predictor = predictorOf(experiment, { params, clips, rowTokens: config.eval.rowTokens });
+  const predictor = predictorOf(experiment, { params, clips, rowTokens: config.eval.rowTokens, pairThreshold: config.eval.pairThreshold });
   for await (const some of predictSamples(predictor, { task, samples, method: decodeMethod(config.eval.decode, task) })) predictions.push(...some);
   const metric = task.mainMetric;
   const value = task.score(predictions).metrics[metric] ?? Number.NaN;

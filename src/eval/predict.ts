@@ -1,4 +1,4 @@
-/** @file Samples -> predictions: closed answer sets by likelihood, the others by greedy generation. */
+/** @file Samples -> predictions: closed answer sets by likelihood, cause pairs if wanted, the others by greedy generation. */
 import { type Problem, UserError } from "../core/errors.ts";
 import { batchMedia } from "../curriculum/batch-media.ts";
 import { buildBatch, featureRows } from "../curriculum/batch.ts";
@@ -10,7 +10,7 @@ import type { BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { generateGreedy, type UnreadRow } from "../model/generate.ts";
 import type { Params } from "../model/params.ts";
-import type { Sample, Task } from "../tasks/task.ts";
+import type { Sample, Task, Weighing } from "../tasks/task.ts";
 import type { EncodedSample } from "../text/encoded-sample.ts";
 import { encodeAnswer, type EncodeOptions, encodeSamples } from "../text/encode.ts";
 import { answerLogProbs } from "./label-scores.ts";
@@ -24,14 +24,16 @@ export interface Predictor {
   readonly clips: ReadonlyMap<string, Clip>;
   readonly clipSpec: ClipSpec;
   readonly rowTokens: number;
+  /** Least probability of a pair that is named when cause-pair answers are weighed. */
+  readonly pairThreshold: number;
 }
 
 export type DecodeMethod = "score" | "generate";
 
 /** What `auto` means for a task. */
-export function decodeMethod(wanted: DecodeMethod | "auto", { answers }: Task): DecodeMethod {
-  if (wanted === "generate" || answers === undefined) return "generate";
-  return "score";
+export function decodeMethod(wanted: DecodeMethod | "auto", { answers, weighing }: Task): DecodeMethod {
+  const canScore = answers !== undefined || (wanted === "score" && weighing !== undefined);
+  return wanted !== "generate" && canScore ? "score" : "generate";
 }
 
 /**
@@ -44,7 +46,7 @@ export async function* predictSamples(predictor: Predictor, { task, samples, met
   const encoded = encodeSamples(samples, { ...predictor.encoding, withAnswer: false });
   refuseTooLong(encoded, predictor.config.llm_config.max_position_embeddings);
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
-  const responses = method === "score" ? scoreAnswers(predictor, task, encoded) : generateAnswers(predictor, task, encoded);
+  const responses = method === "generate" ? generateAnswers(predictor, task, encoded) : task.weighing === undefined ? scoreAnswers(predictor, task, encoded) : weighAnswers(predictor, { weighing: task.weighing, samples, encoded });
   let milliseconds = 0;
   let started = performance.now();
   for await (const some of responses) {
@@ -88,6 +90,21 @@ async function* scoreAnswers(predictor: Predictor, { answers = [] }: Task, sampl
       const own = logProbs.slice(i * answers.length, (i + 1) * answers.length);
       const best = own.indexOf(Math.max(...own));
       return { sampleId, text: answers[best] ?? "", scores: Object.fromEntries(answers.map((answer, j) => [answer, own[j] ?? Number.NaN])) };
+    });
+  }
+}
+
+/** What the likelihoods of each sample's own candidates speak for. */
+async function* weighAnswers(predictor: Predictor, { weighing, samples, encoded }: { weighing: Weighing; samples: readonly Sample[]; encoded: readonly EncodedSample[] }): AsyncGenerator<readonly Response[], void> {
+  const candidates = new Map(samples.map((sample) => [sample.id, weighing.candidates(sample)]));
+  const ids = new Map([...candidates].map(([sampleId, answers]) => [sampleId, answers.map((answer) => encodeAnswer(answer, predictor.encoding))]));
+  for (const { row, prompts } of promptRows(encoded, (sampleId) => ids.get(sampleId) ?? [], predictor.rowTokens)) {
+    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...withMedia(predictor, row), answers: prompts.flatMap((prompt) => prompt.answers) });
+    let start = 0;
+    yield prompts.map(({ sampleId }) => {
+      const answers = candidates.get(sampleId) ?? [];
+      const own = logProbs.slice(start, (start += answers.length));
+      return { sampleId, text: weighing.choose(answers.map((answer, i) => ({ answer, probability: Math.exp(own[i] ?? -Infinity) })), predictor.pairThreshold) };
     });
   }
 }

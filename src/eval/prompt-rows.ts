@@ -17,6 +17,11 @@ export interface PromptRow {
   readonly prompts: readonly PlacedPrompt[];
 }
 
+type AnswersOf = (sampleId: string) => readonly Int32Array[];
+
+/** The same for every sample, or each its own. */
+export type Answers = readonly Int32Array[] | AnswersOf;
+
 /**
  * All samples, shortest first, as many to a row as fit; samples of one prefix share it. Rows of like lengths are as long
  * as they need to be, in quarters of `rowTokens`: one long sample widens no row but its own, and few shapes are compiled.
@@ -24,11 +29,12 @@ export interface PromptRow {
  * @param answers - token ids of every candidate answer, end token included; empty for generation.
  * @param rowTokens - wished length of a row; a longer sample gets a longer row, so nothing is dropped.
  */
-export function promptRows(samples: readonly EncodedSample[], answers: readonly Int32Array[], rowTokens: number): PromptRow[] {
-  const trees = groupByPrefix(samples).flatMap((group) => growTrees(group, answers, rowTokens));
+export function promptRows(samples: readonly EncodedSample[], answers: Answers, rowTokens: number): PromptRow[] {
+  const answersOf: AnswersOf = typeof answers === "function" ? answers : () => answers;
+  const trees = groupByPrefix(samples).flatMap((group) => growTrees(group, answersOf, rowTokens));
   return fillRows(trees.sort((a, b) => treeLength(a) - treeLength(b)), rowTokens).map((shared) => {
     const row = buildRow(shared, roundedLength(shared, rowTokens));
-    return { row, prompts: locatePrompts(row, answers) };
+    return { row, prompts: locatePrompts(row, answersOf) };
   });
 }
 
@@ -38,10 +44,11 @@ function roundedLength(trees: readonly Tree[], rowTokens: number): number {
 }
 
 /** Samples of one prefix as one tree, or, when that exceeds the row, as several that repeat the prefix. */
-function growTrees(group: readonly EncodedSample[], answers: readonly Int32Array[], rowTokens: number): Tree[] {
+function growTrees(group: readonly EncodedSample[], answersOf: AnswersOf, rowTokens: number): Tree[] {
   const trees: TreeNode[][] = [];
   for (const sample of group) {
     const current = trees.at(-1);
+    const answers = answersOf(sample.id);
     if (current === undefined || treeLength(current) + treeLength(branchNodes(sample, 0, answers)) > rowTokens) {
       trees.push([prefixNode(sample), ...branchNodes(sample, 1, answers)]);
     } else {
@@ -79,11 +86,11 @@ function fillRows(trees: readonly Tree[], rowTokens: number): Tree[][] {
   return rows;
 }
 
-function locatePrompts({ segments }: PackedRow, answers: readonly Int32Array[]): PlacedPrompt[] {
+function locatePrompts({ segments }: PackedRow, answersOf: AnswersOf): PlacedPrompt[] {
   return segments.flatMap(({ sampleId, start, length }, number) => {
     if (sampleId === undefined) return [];
     const end = start + length - 1;
-    const placed = answers.map((ids, i) => ({ promptEnd: end, start: segments[number + 1 + i]?.start ?? 0, ids }));
+    const placed = answersOf(sampleId).map((ids, i) => ({ promptEnd: end, start: segments[number + 1 + i]?.start ?? 0, ids }));
     return [{ sampleId, end, answers: placed }];
   });
 }

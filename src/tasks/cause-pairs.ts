@@ -5,11 +5,14 @@ import { EMOTIONS } from "../data/record.ts";
 import type { Emotion, EmtRecord, Utterance } from "../data/record.ts";
 import { scoreCounted } from "../metrics/counts.ts";
 import type { Counted } from "../metrics/counts.ts";
-import { countPairs, pairScoresOf } from "../metrics/pairs.ts";
+import { countPairs, PAIR_EMOTIONS, pairScoresOf } from "../metrics/pairs.ts";
 import { parsePairs, renderPairs } from "./cause-answer.ts";
+import { candidateAnswers, likelyPairs } from "./cause-candidates.ts";
 import { parseRows, withFailures } from "./parsed-rows.ts";
-import { clipParts, sampleId, text } from "./prompt.ts";
-import { answerByRule } from "./rules.ts";
+import { PAPER_FORM } from "./prompt-form.ts";
+import type { PromptForm } from "./prompt-form.ts";
+import { clipParts, sampleId, text, turnParts } from "./prompt.ts";
+import { answerByRule, mostFrequent } from "./rules.ts";
 import type { Part, Sample, ScoredRow, Scores, Task } from "./task.ts";
 
 /** The released test file has no identifier for this task; this one is ours. */
@@ -20,7 +23,14 @@ export const causePairs: Task = {
   identifier: IDENTIFIER,
   title: "Emotion-cause pair extraction",
   protocol:
-    "ECAC 2024 subtask 2 counting per target utterance, gold emotions in the prompt, targets without a cause included, duplicate pairs once, neutral pairs ignored; an unparsed response counts as no pair",
+    "ECAC 2024 subtask 2 counting per target utterance, targets without a cause included, duplicate pairs once, neutral pairs ignored; an unparsed response counts as no pair; gold emotions in the prompt unless data.causePrompt is emotions-asked",
+  weighing: {
+    candidates: (sample) => {
+      const { number, emotion } = targetOf(sample);
+      return candidateAnswers({ number, turns: turnsOf(sample), emotions: emotion === undefined ? PAIR_EMOTIONS : [emotion] });
+    },
+    choose: likelyPairs,
+  },
   mainMetric: "f1",
   maxNewTokens: 96,
   samples,
@@ -30,22 +40,28 @@ export const causePairs: Task = {
   },
   count,
   score,
-  baselines: ({ test }) => ({
-    targetItself: score(answerByRule(test, (sample) => answerOffsets(sample, [0]))),
-    previousTurn: score(answerByRule(test, (sample) => answerOffsets(sample, [-1]))),
-    targetAndPreviousTurn: score(answerByRule(test, (sample) => answerOffsets(sample, [-1, 0]))),
-  }),
+  baselines: ({ train, test }) => {
+    const usual = mostFrequentEmotion(train);
+    const offsets = (wanted: readonly number[]): Scores => score(answerByRule(test, (sample) => answerOffsets(sample, wanted, usual)));
+    return { targetItself: offsets([0]), previousTurn: offsets([-1]), targetAndPreviousTurn: offsets([-1, 0]) };
+  },
 };
 
-/** One sample per non-neutral utterance of a record with annotated pairs (of one with `targets`, those only); they share the conversation as their prefix. */
-function samples(record: EmtRecord): readonly Sample[] {
+/**
+ * One sample per non-neutral utterance of a record with annotated pairs (of one with `targets`, those only), or per
+ * utterance when emotions are asked for; they share the conversation as their prefix.
+ */
+function samples(record: EmtRecord, { causePrompt }: PromptForm = PAPER_FORM): readonly Sample[] {
   const { pairs } = record;
   if (pairs === undefined) return [];
   checkPairs(record, pairs);
-  const prefix = conversationParts(record);
+  const isGiven = causePrompt === "emotions-given";
+  const markOf = ({ emotion }: Utterance): string => (isGiven ? `_${emotion}` : "");
+  const prefix: readonly Part[] = [text(isGiven ? OPENING : OPENING_ASKED), ...record.utterances.flatMap((utterance, i) => [...turnParts(utterance, { number: i + 1, mark: markOf(utterance) }), text("\n")])];
+  const question = isGiven ? "The emotion-cause indices of the target utterance are:" : "The emotion-cause pairs of the target utterance are:";
   return record.utterances.flatMap((utterance, i) => {
     const { emotion } = utterance;
-    if (emotion === undefined || emotion === "neutral" || record.targets?.includes(i + 1) === false) return [];
+    if (emotion === undefined || (isGiven && emotion === "neutral") || record.targets?.includes(i + 1) === false) return [];
     const causes = pairs.filter(({ emotionUtterance }) => emotionUtterance === i + 1);
     return [
       {
@@ -58,8 +74,8 @@ function samples(record: EmtRecord): readonly Sample[] {
         instruction: [
           ...clipParts(utterance),
           text("Target utterance:"),
-          ...lineParts(utterance, i + 1),
-          text(`\n${IDENTIFIER} The emotion-cause indices of the target utterance are:`),
+          ...turnParts(utterance, { number: i + 1, mark: markOf(utterance) }),
+          text(`\n${IDENTIFIER} ${question}`),
         ],
         target: renderPairs(causes.map((pair) => ({ ...pair, emotion }))),
       },
@@ -72,23 +88,24 @@ function samples(record: EmtRecord): readonly Sample[] {
  * before the conversation, and the list of candidates (the turns before the target once more) is left out; it never
  * bounded the answers, half of which are the target itself.
  */
-function conversationParts({ utterances }: EmtRecord): readonly Part[] {
-  const opening = [
-    "Below is a conversation containing multiple utterances from different speakers, ",
-    "along with the corresponding emotion label for each utterance. ",
-    "Your task is to identify the indices of the candidate utterances that elicited the emotion in the target utterance.",
-    'You need to return the answer as, for example, "3_surprise,1", ',
-    "which means that the emotion of surprise in the third sentence is related to the first sentence, ",
-    "and if the emotion is related to more than one sentence, separate the sentences with “;”.",
-    "Input conversation:",
-  ].join("\n");
-  return [text(opening), ...utterances.flatMap((utterance, i) => [...lineParts(utterance, i + 1), text("\n")])];
-}
+const OPENING = [
+  "Below is a conversation containing multiple utterances from different speakers, ",
+  "along with the corresponding emotion label for each utterance. ",
+  "Your task is to identify the indices of the candidate utterances that elicited the emotion in the target utterance.",
+  'You need to return the answer as, for example, "3_surprise,1", ',
+  "which means that the emotion of surprise in the third sentence is related to the first sentence, ",
+  "and if the emotion is related to more than one sentence, separate the sentences with “;”.",
+  "Input conversation:",
+].join("\n");
 
-/** `{number}_{emotion}. {speaker}: {text}` */
-function lineParts({ emotion, speaker, text: transcript }: Utterance, number: number): readonly Part[] {
-  return [text(`${number}_${emotion}. ${speaker === undefined ? "" : `${speaker}: `}`), { kind: "transcript", text: transcript }];
-}
+/** Without labels in the conversation; ours. */
+const OPENING_ASKED = [
+  "Below is a conversation containing multiple utterances from different speakers. ",
+  "Your task is to identify the emotion of the target utterance and the indices of the utterances that elicited it.",
+  'You need to return the answer as, for example, "3_surprise,1;3_surprise,2", ',
+  'which means that the surprise in the third sentence is related to the first and the second; or "None.".',
+  "Input conversation:",
+].join("\n");
 
 function count(rows: readonly ScoredRow[]): Counted<Scores> {
   const parsed = parseRows(rows, parsePairs);
@@ -105,20 +122,34 @@ function score(rows: readonly ScoredRow[]): Scores {
   return scoreCounted(count(rows));
 }
 
-/** The answer that names the turns at these distances from the target, as far as they exist. */
-function answerOffsets(sample: Sample, offsets: readonly number[]): string {
-  const { number, emotion } = targetOf(sample);
+/** Of the pairs in the answers; undefined when there is none. */
+function mostFrequentEmotion(train: readonly Sample[]): Emotion | undefined {
+  const words = train.flatMap(({ target }) => (parsePairs(target) ?? []).map(({ emotion }) => emotion));
+  const most = mostFrequent(words);
+  return EMOTIONS.find((name) => name === most);
+}
+
+/** The answer that names the turns at these distances from the target, as far as they exist, with the emotion that the prompt gives, else with the usual one. */
+function answerOffsets(sample: Sample, offsets: readonly number[], usual: Emotion | undefined): string {
+  const { number, emotion = usual } = targetOf(sample);
+  if (emotion === undefined) return renderPairs([]);
   const causes = offsets.map((offset) => number + offset).filter((cause) => cause >= 1);
   return renderPairs(causes.map((causeUtterance) => ({ emotionUtterance: number, emotion, causeUtterance })));
 }
 
-/** Number and emotion of the target utterance, read from the prompt as a model would. */
-function targetOf(sample: Sample): { readonly number: number; readonly emotion: Emotion } {
+/** Number of the target utterance, and its emotion if the prompt gives it; read from the prompt as a model would. */
+function targetOf(sample: Sample): { readonly number: number; readonly emotion?: Emotion } {
   const prompt = sample.instruction.map((part) => (part.kind === "text" ? part.text : "")).join("");
-  const [, number, word] = /^Target utterance:(\d+)_([a-z]+)\./.exec(prompt) ?? [];
+  const [, number, word] = /^Target utterance:(\d+)(?:_([a-z]+))?\./.exec(prompt) ?? [];
   const emotion = EMOTIONS.find((name) => name === word);
-  invariant(emotion !== undefined, () => `no target utterance in the prompt of ${sample.id}`);
-  return { number: Number(number), emotion };
+  invariant(number !== undefined && (emotion === undefined) === (word === undefined), () => `no target utterance in the prompt of ${sample.id}`);
+  return { number: Number(number), ...(emotion === undefined ? {} : { emotion }) };
+}
+
+/** Length of the conversation, read from the prompt: the last turn's number. */
+function turnsOf({ prefix }: Sample): number {
+  const numbers = prefix.flatMap((part) => (part.kind === "text" ? (/^(\d+)(?:_[a-z]+)?\. /.exec(part.text)?.[1] ?? []) : []));
+  return Number(numbers.at(-1) ?? 0);
 }
 
 /** @throws UserError with everything that makes the pairs contradict the conversation. */

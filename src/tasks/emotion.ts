@@ -1,14 +1,18 @@
 /** @file ERC, emotion recognition in conversation (the paper's MER): which of seven emotions does the clip show? */
 import { EMOTIONS } from "../data/record.ts";
+import type { EmtRecord } from "../data/record.ts";
 import { confusionOf } from "../metrics/confusion.ts";
 import { scoreCounted } from "../metrics/counts.ts";
 import type { Counted, Counts } from "../metrics/counts.ts";
 import { accuracyOf, classScoresOf, macroF1, weightedF1 } from "../metrics/f1.ts";
 import { canonicalLabel, countLabels, majorityBaseline, renderLabel } from "./label-answer.ts";
-import { clipSample } from "./prompt.ts";
-import type { ScoredRow, Scores, Task } from "./task.ts";
+import { PAPER_FORM } from "./prompt-form.ts";
+import { clipParts, clipSample, sampleId, text, turnParts } from "./prompt.ts";
+import type { Part, Sample, ScoredRow, Scores, Task } from "./task.ts";
 
 const IDENTIFIER = "<emotion>";
+
+const INSTRUCTION = "Please determine which emotion label in the video represents: anger, sadness, surprise, disgust, joy, neutral or fear.";
 
 export const emotion: Task = {
   name: "erc",
@@ -20,12 +24,7 @@ export const emotion: Task = {
   mainMetric: "weightedF1",
   maxNewTokens: 16,
 
-  samples: (record) =>
-    record.utterances.flatMap((utterance) => {
-      if (utterance.emotion === undefined) return [];
-      const instruction = "Please determine which emotion label in the video represents: anger, sadness, surprise, disgust, joy, neutral or fear.";
-      return [clipSample({ task: "erc", record, utterance, identifier: IDENTIFIER, instruction, target: renderLabel(utterance.emotion) })];
-    }),
+  samples: (record, { emotionPrompt } = PAPER_FORM) => (emotionPrompt === "dialogue" ? dialogueSamples(record) : utteranceSamples(record)),
 
   parse: (response) => canonicalLabel(response, EMOTIONS),
 
@@ -34,6 +33,35 @@ export const emotion: Task = {
 
   baselines: (samples) => majorityBaseline(samples, score),
 };
+
+/** The paper's: an utterance without speaker and context. */
+function utteranceSamples(record: EmtRecord): readonly Sample[] {
+  return record.utterances.flatMap((utterance) => {
+    if (utterance.emotion === undefined) return [];
+    return [clipSample({ task: "erc", record, utterance, identifier: IDENTIFIER, instruction: INSTRUCTION, target: renderLabel(utterance.emotion) })];
+  });
+}
+
+/** Ours: the dialogue is the prefix that its utterances share; a branch names its utterance once more. No label is shown. */
+function dialogueSamples(record: EmtRecord): readonly Sample[] {
+  const turns = record.utterances.flatMap((utterance, i) => [...turnParts(utterance, { number: i + 1 }), text("\n")]);
+  const prefix: readonly Part[] = [text("Below is a conversation containing multiple utterances from different speakers.\nInput conversation:"), ...turns];
+  return record.utterances.flatMap((utterance, i): Sample[] => {
+    if (utterance.emotion === undefined) return [];
+    return [
+      {
+        id: sampleId(utterance, "erc"),
+        task: "erc",
+        recordId: record.id,
+        unit: utterance.id,
+        prefixKey: `dialogue:${record.id}`,
+        prefix,
+        instruction: [...clipParts(utterance), text("Target utterance:"), ...turnParts(utterance, { number: i + 1 }), text(`\n${IDENTIFIER} ${INSTRUCTION}`)],
+        target: renderLabel(utterance.emotion),
+      },
+    ];
+  });
+}
 
 function count(rows: readonly ScoredRow[]): Counted<Scores> {
   return countLabels(rows, { labels: EMOTIONS, scoresOf });

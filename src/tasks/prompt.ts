@@ -11,6 +11,11 @@ export function clipParts(utterance: Utterance): readonly Part[] {
   return utterance.media === undefined ? [] : [{ kind: "clip", utterance }];
 }
 
+/** A turn of a conversation: `{number}{mark}. {speaker}: {text}`. */
+export function turnParts({ speaker, text: transcript }: Utterance, { number, mark = "" }: { readonly number: number; readonly mark?: string }): readonly Part[] {
+  return [text(`${number}${mark}. ${speaker === undefined ? "" : `${speaker}: `}`), { kind: "transcript", text: transcript }];
+}
+
 /**
  * A sample of a task on one utterance: `The person says: '{utterance}' {identifier} {instruction}`, the paper's form.
  * The blank before the identifier belongs to the branch: tokenizers join it to the word that follows.

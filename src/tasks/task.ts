@@ -1,6 +1,7 @@
 /** @file The contract of a task: prompt, target, answer parser and metrics live in one place, so they cannot drift apart. */
 import type { EmtRecord, Utterance } from "../data/record.ts";
 import type { Counted } from "../metrics/counts.ts";
+import type { PromptForm } from "./prompt-form.ts";
 
 export const TASK_NAMES = ["msa", "erc", "fer", "eri", "ecpe"] as const;
 export type TaskName = (typeof TASK_NAMES)[number];
@@ -46,6 +47,19 @@ export interface ScoredRow {
   readonly response: string;
 }
 
+/** An answer and how probable the model finds it, next to others. */
+export interface WeighedAnswer {
+  readonly answer: string;
+  readonly probability: number;
+}
+
+/** How an open answer set is scored: by the likelihood of some answers that can be listed. */
+export interface Weighing {
+  readonly candidates: (sample: Sample) => readonly string[];
+  /** What the probabilities speak for. */
+  readonly choose: (weighed: readonly WeighedAnswer[], threshold: number) => string;
+}
+
 export interface Task {
   readonly name: TaskName;
   /** `<sentiment>` and so on: plain text in the prompt, as in the paper. */
@@ -55,12 +69,14 @@ export interface Task {
   readonly protocol: string;
   /** Every possible target when the answer set is closed: such a task is scored by label likelihood. */
   readonly answers?: readonly string[];
+  /** For open answer sets that can be scored too. */
+  readonly weighing?: Weighing;
   /** The metric that picks the best checkpoint. */
   readonly mainMetric: string;
   /** Upper bound of an answer's length in tokens. */
   readonly maxNewTokens: number;
-  /** All instances of this task in a record; empty when the labels are missing. */
-  readonly samples: (record: EmtRecord) => readonly Sample[];
+  /** All instances of this task in a record, in the paper's form if no other is wanted; empty when the labels are missing. */
+  readonly samples: (record: EmtRecord, form?: PromptForm) => readonly Sample[];
   /** The answer that a response states, in its canonical form; undefined when the response breaks the task's grammar. */
   readonly parse: (response: string) => string | undefined;
   /**

@@ -44,6 +44,14 @@ test("answers hang under their prompt without their end token, each going on fro
   ]);
 });
 
+test("each prompt may have answers of its own", () => {
+  const own: Readonly<Record<string, readonly Int32Array[]>> = { p1: [Int32Array.of(7, 0)], p2: [] };
+  const [only] = promptRows([P1, P2], (id) => own[id] ?? [], 12);
+
+  expect([...only!.row.inputIds]).toEqual([1, 2, 10, 11, 7, 12]);
+  expect(only!.prompts.map(({ sampleId, end, answers }) => [sampleId, end, answers.length])).toEqual([["p1", 3, 1], ["p2", 5, 0]]);
+});
+
 test("a prefix whose prompts exceed the row is repeated in the next; a row is as long as it needs, in quarters", () => {
   const rows = promptRows([P1, P2], ANSWERS, 8); // together 11
 

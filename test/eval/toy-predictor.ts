@@ -33,6 +33,7 @@ export async function toyPredictor(records: readonly EmtRecord[]): Promise<Predi
     clips: new Map(records.flatMap(({ utterances }) => utterances.map(({ id }) => [id, noise(id)] as const))),
     clipSpec: { frames: 2, imageSize: imageSize(config), melBins: 4, melFrames: 24 },
     rowTokens: 400,
+    pairThreshold: 0.35,
   };
 }
 

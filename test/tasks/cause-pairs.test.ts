@@ -4,6 +4,7 @@ import { EMOTIONS } from "../../src/data/record.ts";
 import type { EmtRecord } from "../../src/data/record.ts";
 import { causePairs } from "../../src/tasks/cause-pairs.ts";
 import { emotion } from "../../src/tasks/emotion.ts";
+import { PAPER_FORM } from "../../src/tasks/prompt-form.ts";
 import { vectorTest } from "../metrics/official-vectors.ts";
 import { conversation, renderPrompt, rows } from "./support.ts";
 
@@ -23,6 +24,33 @@ Input conversation:1_joy. Joey: I got the part!
   expect(joy && renderPrompt(joy)).toBe(`${prefix}|[clip dia7_utt1]Target utterance:1_joy. Joey: I got the part!\n<cause> The emotion-cause indices of the target utterance are:`);
   expect(surprise && renderPrompt(surprise)).toBe(`${prefix}|Target utterance:3_surprise. What?\n<cause> The emotion-cause indices of the target utterance are:`);
   expect(others).toEqual([]);
+});
+
+test("when emotions are asked for, no label is shown, every turn is a target and a neutral one answers None", () => {
+  const samples = causePairs.samples(conversation, { ...PAPER_FORM, causePrompt: "emotions-asked" });
+
+  expect(samples.map(({ target }) => target)).toEqual(["1_joy,1", "None.", "3_surprise,1;3_surprise,2"]);
+  const prompts = samples.map((sample) => renderPrompt(sample));
+  expect(prompts.every((prompt) => prompt.includes("Input conversation:1. Joey: I got the part!\n2. Ross: Oh.\n3. What?\n|"))).toBe(true);
+  expect(prompts[1]).toMatch(/\|Target utterance:2\. Ross: Oh\.\n<cause> The emotion-cause pairs of the target utterance are:$/);
+});
+
+test("without labels in the prompt the rules name the emotion that most training pairs have", () => {
+  const asked = causePairs.samples(conversation, { ...PAPER_FORM, causePrompt: "emotions-asked" });
+
+  // Surprise has two of three pairs in training: (1, 1), (2, 2), (3, 3) are named as surprise, and none is right.
+  expect(causePairs.baselines({ train: asked, test: asked })["targetItself"]?.metrics).toMatchObject({ precision: 0, recall: 0 });
+  // Turn 3 is surprised about turn 2: one of two named pairs, one of three gold pairs.
+  expect(causePairs.baselines({ train: asked, test: asked })["previousTurn"]?.metrics).toMatchObject({ precision: expect.closeTo(1 / 2, 6), recall: expect.closeTo(1 / 3, 6) });
+  expect(causePairs.baselines({ train: [], test: asked })["previousTurn"]?.metrics).toMatchObject({ recall: 0 });
+});
+
+test("the candidates of a target lie within its conversation and bear the emotion that the prompt gives", () => {
+  const [, surprise] = causePairs.samples(conversation);
+  const candidates = causePairs.weighing?.candidates(surprise!) ?? [];
+
+  expect([...candidates].sort()).toEqual(["3_surprise,1", "3_surprise,1;3_surprise,2", "3_surprise,1;3_surprise,2;3_surprise,3", "3_surprise,1;3_surprise,3", "3_surprise,2", "3_surprise,2;3_surprise,3", "3_surprise,3", "None."]);
+  expect(candidates.map(causePairs.parse)).toEqual(candidates);
 });
 
 test("answers list causes in ascending order; all targets share prefix and unit", () => {

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { emotion } from "../../src/tasks/emotion.ts";
+import { PAPER_FORM } from "../../src/tasks/prompt-form.ts";
 import { parseExpected, vectorTest } from "../metrics/official-vectors.ts";
-import { recordOf, renderPrompt, rows, sampleWith, utterance } from "./support.ts";
+import { conversation, recordOf, renderPrompt, rows, sampleWith, utterance } from "./support.ts";
 
 test("the emotion prompt is the paper's", () => {
   const [sample] = emotion.samples(recordOf(utterance));
@@ -11,6 +12,24 @@ test("the emotion prompt is the paper's", () => {
     "[clip dia3_utt1]The person says: 'Oh my God, he's lost it.'| <emotion> Please determine which emotion label in the video represents: anger, sadness, surprise, disgust, joy, neutral or fear.",
   );
   expect(sample).toMatchObject({ id: "dia3_utt1:erc", target: "Sadness." });
+});
+
+test("with the dialogue in front every turn is shown without its label, and a branch names its own turn once more", () => {
+  const samples = emotion.samples(conversation, { ...PAPER_FORM, emotionPrompt: "dialogue" });
+  const prefix = "Below is a conversation containing multiple utterances from different speakers.\nInput conversation:1. Joey: I got the part!\n2. Ross: Oh.\n3. What?\n";
+  const question = "<emotion> Please determine which emotion label in the video represents: anger, sadness, surprise, disgust, joy, neutral or fear.";
+
+  expect(samples.map((sample) => renderPrompt(sample))).toEqual([
+    `${prefix}|[clip dia7_utt1]Target utterance:1. Joey: I got the part!\n${question}`,
+    `${prefix}|Target utterance:2. Ross: Oh.\n${question}`,
+    `${prefix}|Target utterance:3. What?\n${question}`,
+  ]);
+  expect(samples.map(({ id, unit, target }) => [id, unit, target])).toEqual([
+    ["dia7_utt1:erc", "dia7_utt1", "Joy."],
+    ["dia7_utt2:erc", "dia7_utt2", "Neutral."],
+    ["dia7_utt3:erc", "dia7_utt3", "Surprise."],
+  ]);
+  expect(new Set(samples.map(({ prefixKey }) => prefixKey))).toEqual(new Set(["dialogue:dia7"]));
 });
 
 test("the seven answers stand in the paper's order and parse to themselves", () => {

@@ -1,0 +1,17 @@
+/** @file PromptForm: wordings that an experiment chooses between; RunConfig.data has a form's fields. */
+
+/** ERC asks about an utterance on its own, as the paper does, or about one of a dialogue that is shown whole, later turns too. */
+export const EMOTION_PROMPTS = ["utterance", "dialogue"] as const;
+
+/**
+ * ECPE shows every turn's gold emotion and asks about those that are not neutral, as the paper does; or it shows none, asks
+ * about every turn, and the emotion is part of the answer, as in SemEval-2024 task 3.
+ */
+export const CAUSE_PROMPTS = ["emotions-given", "emotions-asked"] as const;
+
+export interface PromptForm {
+  readonly emotionPrompt: (typeof EMOTION_PROMPTS)[number];
+  readonly causePrompt: (typeof CAUSE_PROMPTS)[number];
+}
+
+export const PAPER_FORM: PromptForm = { emotionPrompt: "utterance", causePrompt: "emotions-given" };
