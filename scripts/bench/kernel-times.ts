@@ -46,7 +46,7 @@ for (let round = 1; round <= ROUNDS; round++) {
   const queued = performance.now() - started;
   await finish(result);
   const all = performance.now() - started;
-  console.log(`round ${round}: ${all.toFixed(1)} ms, queued in ${queued.toFixed(1)} ms, ${(flops / all / 1e9).toFixed(1)} TFLOP/s`);
+  console.log(`round ${round}: ${all.toFixed(1)} ms, queued in ${queued.toFixed(1)} ms, ${(flops / all / 1e9).toPrecision(3)} TFLOP/s`);
 }
 
 let timed: LossAndGradients | undefined;

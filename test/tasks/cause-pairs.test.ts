@@ -152,7 +152,7 @@ test("baselines by hand: turn 1 has no turn before it", () => {
 });
 
 vectorTest("ECF 2.0 test gives 1821 targets, 75 without a cause, and the known scores of the rules", ["ecf/Subtask_2_test.json"], ([json = ""]) => {
-  const samples = readEcf(json).flatMap(causePairs.samples);
+  const samples = readEcf(json).flatMap((record) => causePairs.samples(record));
   const withCause = samples.filter(({ target }) => target !== "None.");
 
   // The paper's script leaves out targets without a cause; expected are its counts for the three rules, made apart.
