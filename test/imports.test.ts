@@ -9,7 +9,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   core: [],
   media: ["core"],
   data: ["core", "media"],
-  config: ["core", "data/record.ts", "tasks/task.ts", "backend/names.ts"],
+  config: ["core", "data/record.ts", "tasks/task.ts", "tasks/prompt-form.ts", "backend/names.ts"],
   metrics: ["core", "data/record.ts"],
   tasks: ["core", "data", "metrics"],
   text: ["core", "tasks", "data/record.ts"],
