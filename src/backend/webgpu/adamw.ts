@@ -26,7 +26,7 @@ export const adamw: WebGpuKernel = (call) => {
       gradientScale: numberOf(call, "gradientScale"),
     },
   });
-  forgetHostCopy(call.backend, parameter, first, second);
+  forgetHostCopy(call.backend, parameter.dataId, first.dataId, second.dataId);
   return [];
 };
 

@@ -1,6 +1,6 @@
 /** @file Which GPU: the adapters that Dawn finds, through Vulkan, Metal or Direct3D. */
-import type * as Dawn from "webgpu";
 import { UserError } from "../../core/errors.ts";
+import { importDawn } from "./dawn.ts";
 
 /** Renderers without a GPU, by what their drivers call themselves. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render|softpipe/i;
@@ -50,10 +50,9 @@ const TOGGLES = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "disable_wo
 /** When Node collects one, its adapters and devices crash the process. */
 const alive: GPU[] = [];
 
-/** Starts Dawn and puts the names of WebGPU where tfjs looks for them. */
+/** Starts Dawn and puts it where tfjs looks for it. */
 async function loadDawn(options: readonly string[]): Promise<GPU> {
-  const { create, globals } = await importDawn();
-  Object.assign(globalThis, globals);
+  const { create } = await importDawn();
   const gpu = create([`enable-dawn-features=${TOGGLES.join()}`, ...options]);
   alive.push(gpu);
   // Node 20 has no navigator.
@@ -61,15 +60,4 @@ async function loadDawn(options: readonly string[]): Promise<GPU> {
   if (typeof navigator === "object" && navigator !== null) Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
   else Object.defineProperty(globalThis, "navigator", { value: { gpu, userAgent: "node" }, configurable: true });
   return gpu;
-}
-
-async function importDawn(): Promise<typeof Dawn> {
-  try {
-    return await import("webgpu");
-  } catch (error) {
-    throw new UserError(
-      { kind: "SystemError", where: "backend webgpu", what: "the package webgpu is not installed or does not load on this system (it needs glibc 2.34)", hint: "Run npm ci again, without --omit=optional." },
-      { cause: error },
-    );
-  }
 }

@@ -1,7 +1,7 @@
 /** @file All adapters of this machine. WebGPU hands out one; Dawn names all of them when it is asked for one that does not exist. */
-import type * as Dawn from "webgpu";
 import { UserError } from "../../core/errors.ts";
 import { isSoftware, requestAdapter } from "./adapter.ts";
+import { importDawn } from "./dawn.ts";
 
 export interface NamedAdapter {
   /** The native name, of which a part chooses it. */
@@ -88,17 +88,4 @@ async function factsOf({ name, api }: NamedAdapter): Promise<AdapterFacts> {
     maxComputeInvocationsPerWorkgroup,
     features: [...features].sort(),
   };
-}
-
-async function importDawn(): Promise<typeof Dawn> {
-  try {
-    const dawn = await import("webgpu");
-    Object.assign(globalThis, dawn.globals);
-    return dawn;
-  } catch (error) {
-    throw new UserError(
-      { kind: "SystemError", where: "backend webgpu", what: "the package webgpu is not installed or does not load on this system (it needs glibc 2.34)", hint: "Run npm ci again, without --omit=optional." },
-      { cause: error },
-    );
-  }
 }

@@ -2,6 +2,7 @@
  * @file What the attention shaders share, as WGSL. Threads stand 16 by `down`: `down` counts vectors of own rows, `left` groups
  * of the other side's rows and, where rows are summed, quads of a head's numbers. Variables end in own row r and other row c.
  */
+import { range } from "./range.ts";
 
 /** How the two sides are cut. */
 export interface AttentionTile {
@@ -174,8 +175,4 @@ ${other.map((name) => loadCode(name, { target: "Other", group: otherPerThread, c
 /** Heads of a position, whose rows lie one behind the other. */
 function headsOf(name: RowTensor): string {
   return name === "query" || name === "dy" ? "u.heads" : "u.keyHeads";
-}
-
-export function range(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
 }

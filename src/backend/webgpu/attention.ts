@@ -7,7 +7,7 @@ import { attentionBytes, attentionProgram, keyGradientProgram, queryGradientProg
 import { dispatch, freshTensor, type Program, workgroupsFor } from "./dispatch.ts";
 import { dispatchElements, type ElementKernel } from "./elementwise.ts";
 import type { WebGpuKernel } from "./kernels.ts";
-import { lanesOf } from "./parts.ts";
+import { lanesOf, sizeOf } from "./parts.ts";
 
 export const attention: WebGpuKernel = ({ backend, inputs }) => {
   const { query, key, value } = tensors(inputs, ["query", "key", "value"]);
@@ -83,7 +83,7 @@ function sumOfGroups(backend: WebGPUBackend, shares: TensorInfo, key: TensorInfo
   const group = heads / (key.shape[2] ?? 1);
   if (group === 1) return shares;
   const sums = freshTensor(backend, key.shape);
-  dispatchElements(backend, GROUP_SUMS, { lanes: lanesOf(headDim), parts: key.shape.reduce((product, size) => product * size, 1) / lanesOf(headDim), buffers: { shares, sums }, uniforms: { group, width: headDim / lanesOf(headDim) } });
+  dispatchElements(backend, GROUP_SUMS, { lanes: lanesOf(headDim), parts: sizeOf(key) / lanesOf(headDim), buffers: { shares, sums }, uniforms: { group, width: headDim / lanesOf(headDim) } });
   backend.disposeData(shares.dataId);
   return sums;
 }
@@ -102,9 +102,8 @@ const GROUP_SUMS: ElementKernel<"group" | "width"> = {
 
 /** Sum of a b over the last axis. */
 function rowProducts(backend: WebGPUBackend, a: TensorInfo, b: TensorInfo): TensorInfo {
-  const shape = a.shape.slice(0, -1);
-  const rows = shape.reduce((product, size) => product * size, 1);
-  const sums = freshTensor(backend, shape);
+  const sums = freshTensor(backend, a.shape.slice(0, -1));
+  const rows = sizeOf(sums);
   dispatch(backend, ROW_PRODUCTS, { buffers: { a, b, sums }, uniforms: { rows, columns: a.shape.at(-1) ?? 0 }, workgroups: workgroupsFor(Math.ceil(rows / 64)) });
   return sums;
 }

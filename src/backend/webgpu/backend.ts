@@ -10,6 +10,7 @@ import { createBuffers } from "./buffers.ts";
 import { openDevice, type OpenDevice } from "./device.ts";
 import { forgetBindGroups } from "./dispatch.ts";
 import type { Precision } from "../names.ts";
+import { forgetHostCopy } from "./in-place.ts";
 import { OWN_KERNELS, REPLACED_KERNELS, type WebGpuKernel } from "./kernels.ts";
 import { useMatrixUnits } from "./precision.ts";
 
@@ -43,11 +44,9 @@ function backendOn({ device, info }: OpenDevice): WebGPUBackend {
   return backend;
 }
 
-/** tfjs keeps the numbers of a tensor that was read, and answers with them from then on. */
 function forgetCopy(dataId: DataId): void {
   const current = tfBackend();
-  const data = current instanceof WebGPUBackend ? current.tensorMap.get(dataId) : undefined;
-  if (data?.resource instanceof GPUBuffer) Object.assign(data, { values: null });
+  if (current instanceof WebGPUBackend) forgetHostCopy(current, dataId);
 }
 
 let isRegistered = false;

@@ -16,7 +16,7 @@ export const copyRows: WebGpuKernel = (call) => {
   const parts = (sizeOf(from) * width) / lanes;
   if (parts === 0) return [];
   dispatchElements(call.backend, COPY_ROWS, { lanes, parts, buffers: { source, destination: target, fromRows: from, toRows: to }, uniforms: { width: width / lanes } });
-  forgetHostCopy(call.backend, target);
+  forgetHostCopy(call.backend, target.dataId);
   return [];
 };
 

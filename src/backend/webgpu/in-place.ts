@@ -1,8 +1,8 @@
-/** @file What kernels that change their inputs owe tfjs, to whom a tensor's numbers never change. */
+/** @file What tfjs is told of tensors whose numbers change, or shall not stay in this process: it keeps those of a tensor that was read. */
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-import type { TensorInfo } from "@tensorflow/tfjs-core";
+import type { DataId } from "@tensorflow/tfjs-core";
 
-/** tfjs keeps the numbers of a tensor that was read, and answers with them from then on. */
-export function forgetHostCopy(backend: WebGPUBackend, ...tensors: readonly TensorInfo[]): void {
-  for (const { dataId } of tensors) Object.assign(backend.tensorMap.get(dataId), { values: null });
+/** Drops the copy that tfjs would answer with from then on; numbers that are on the device alone stay there, those that are not stay here. */
+export function forgetHostCopy({ tensorMap }: Pick<WebGPUBackend, "tensorMap">, ...ids: readonly DataId[]): void {
+  for (const data of ids.map((id) => tensorMap.get(id))) if (data.resource instanceof GPUBuffer) Object.assign(data, { values: null });
 }

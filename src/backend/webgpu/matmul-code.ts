@@ -4,6 +4,7 @@
  */
 import { epilogueCode, type Matrix, matricesOf, quadCode } from "./matmul-memory.ts";
 import { type ProductSpec, threadsOf, type TileShape } from "./matmul-program.ts";
+import { range } from "./range.ts";
 
 export function productCode(spec: ProductSpec, tile: TileShape): string {
   const { rows, columns, depth, slices } = tile;
@@ -135,8 +136,4 @@ function writeSlices({ rows, columns, slices }: TileShape): string {
     for (var i = 0u; i < ${slices}u; i++) { total += sums[i * ${quads}u + thread]; }
     write(vec3<u32>(origin.x + (thread % ${columns / 4}u) * 4u, origin.y + thread / ${columns / 4}u, group.z), total);
   }`;
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
 }
