@@ -30,8 +30,8 @@ export async function openExperiment(config: RunConfig): Promise<Experiment> {
 }
 
 /** The part of an experiment that needs no dataset. */
-export async function openModel({ model: { folder, system }, data: { frames, modalities } }: Pick<RunConfig, "model" | "data">): Promise<OpenModel> {
-  const model = await readModelFolder(folder);
+export async function openModel({ model: { folder, audioFolder, system }, data: { frames, modalities } }: Pick<RunConfig, "model" | "data">): Promise<OpenModel> {
+  const model = await readModelFolder(folder, { audioFolder });
   const tokenizer = await loadTokenizer(folder);
   checkVocabulary(folder, tokenizer.vocabSize, model.config.llm_config.vocab_size);
   const audio = model.config.audio_config;

@@ -12,7 +12,7 @@ import type { Experiment } from "./experiment.ts";
 export async function provenance({ dataset, model, config }: Experiment, backend: ActiveBackend): Promise<Readonly<Record<string, unknown>>> {
   const own: unknown = JSON.parse(await readFile(join(import.meta.dirname, "../../package.json"), "utf8"));
   const { version, dependencies } = own as { version?: unknown; dependencies?: unknown };
-  const files = [...SPLITS.map((split) => join(dataset.root, `${split}.jsonl`)), join(model.folder, "config.json"), ...(await tokenizerFiles(model.folder))];
+  const files = [...SPLITS.map((split) => join(dataset.root, `${split}.jsonl`)), ...[model.folder, model.audioFolder].flatMap((folder) => (folder === undefined ? [] : [join(folder, "config.json")])), ...(await tokenizerFiles(model.folder))];
   const hashes = await Promise.all(files.map(async (file) => [file, await sha256File(file).catch(() => null)] as const));
   return { m2se: version, node: process.version, platform: `${process.platform}-${process.arch}`, dependencies, backend, media: await resolveMediaTools(), seed: config.seed, sha256: Object.fromEntries(hashes) };
 }

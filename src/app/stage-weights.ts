@@ -1,7 +1,7 @@
 /** @file The weights a stage starts from: the base model, then what earlier stages changed, then this stage's new adapters. */
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
-import { baseHash, loadWeights, type ModelFolder } from "../model/checkpoints/hf-folder.ts";
+import { baseHash, isDrawn, loadWeights, type ModelFolder } from "../model/checkpoints/hf-folder.ts";
 import { initRandom } from "../model/init.ts";
 import { addLora, isLora } from "../model/lora.ts";
 import { ParamStore } from "../model/params.ts";
@@ -16,12 +16,12 @@ export interface StageWeights {
   readonly parent: Checkpoint | undefined;
 }
 
-/** The base model's weights, loaded or random. */
-export async function loadBase({ model, seed }: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<{ params: ParamStore; base: string }> {
+/** The base model's weights, loaded or random; what no file holds is random in any case. */
+export async function loadBase({ model: { init }, seed }: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<{ params: ParamStore; base: string }> {
   const params = new ParamStore();
-  if (model.init === "random") initRandom(folder.config, seed, params);
-  else await loadWeights(folder, params);
-  return { params, base: await baseHash(folder, model.init === "random" ? { seed } : "weights") };
+  if (init === "weights") await loadWeights(folder, params);
+  initRandom(folder.config, seed, params, (name) => init === "random" || isDrawn(folder, name));
+  return { params, base: await baseHash(folder, { init, seed }) };
 }
 
 /** What a stage starts from; its parent stage must have been trained in this run directory. */

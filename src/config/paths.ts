@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { isProblem, applyOverride } from "./set.ts";
 import { treeAt, type ConfigTree } from "./tree.ts";
 
-const PATH_SETTINGS = [["data", "root"], ["data", "cache"], ["model", "folder"]] as const;
+const PATH_SETTINGS = [["data", "root"], ["data", "cache"], ["model", "folder"], ["model", "audioFolder"]] as const;
 
 /** The tree with absolute paths; a path from a flag is relative to `workingDirectory`. */
 export function resolvePaths(tree: ConfigTree, workingDirectory: string): ConfigTree {

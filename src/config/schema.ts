@@ -38,6 +38,7 @@ const dataSchema = z.strictObject({
 
 const modelSchema = z.strictObject({
   folder: z.string().describe("Hugging Face style folder: config.json, tokenizer.json and, unless randomly started, safetensors"),
+  audioFolder: z.string().optional().describe("whisper-* folder whose encoder hears the clips, through a projector that starts at random; absent: no sound, as in the paper, unless the model folder has an audio tower of its own"),
   init: z.enum(["weights", "random"]).default("weights").describe("start from the folder's weights, or random from its config.json"),
   system: z.string().default("You are an sentiment and emotion analysis expert.").describe("system turn (the paper's wording)"),
 });

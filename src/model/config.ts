@@ -59,6 +59,7 @@ export const audioConfigSchema = z.looseObject({
   encoder_ffn_dim: z.number().int(),
   num_mel_bins: z.number().int().default(80),
   max_source_positions: z.number().int().describe("encoder positions; the log-mel has twice as many frames"),
+  activation_function: z.string().nullish(),
   frame_stack: z.number().int().default(8).describe("encoder positions joined into one token by the audio projector (ours)"),
 });
 

@@ -18,9 +18,9 @@ const HEAD_SCALE = 0.02;
 const BRANCH_OUTPUT = /\.(attn\.proj|mlp\.fc2|self_attn\.o_proj|self_attn\.out_proj|mlp\.down_proj|attention\.wo|feed_forward\.w2|layers\.\d+\.fc2)\.weight$/;
 const NORM = /(norm\d?|mlp1\.0|audio_mlp\.0)\.weight$/;
 
-/** Fills `store` with every weight that `config` asks for. */
-export function initRandom(config: ModelConfig, seed: number, store: ParamStore): void {
-  for (const [name, shape] of expectedParameters(config)) store.set(name, initialWeight(name, shape, config, seed));
+/** Fills `store` with every weight that `config` asks for, or with those that are wanted. */
+export function initRandom(config: ModelConfig, seed: number, store: ParamStore, isWanted: (name: string) => boolean = () => true): void {
+  for (const [name, shape] of expectedParameters(config)) if (isWanted(name)) store.set(name, initialWeight(name, shape, config, seed));
 }
 
 function initialWeight(name: string, shape: Shape, config: ModelConfig, seed: number): Tensor {

@@ -94,20 +94,19 @@ function renderFrames({ id, media }: Utterance, { modalities, mediaTokens: { fra
   return Array.from({ length: framesPerClip }, (_, frame): Piece[] => [
     text(`Frame${frame + 1}: `),
     control("<img>"),
-    { kind: "media", token: "<IMG_CONTEXT>", modality: "video", clip: id, count: tokensPerFrame, offset: frame * tokensPerFrame },
+    { kind: "media", token: PICTURE, modality: "video", clip: id, count: tokensPerFrame, offset: frame * tokensPerFrame },
     control("</img>"),
     text("\n"),
   ]).flat();
 }
 
 /** A clip without a sound file of its own is heard through its video. */
-function renderSound({ id, media }: Utterance, { modalities, mediaTokens: { tokensPerSound } }: EncodeOptions): Piece[] {
+function renderSound({ id, media }: Utterance, { tokenizer, modalities, mediaTokens: { tokensPerSound } }: EncodeOptions): Piece[] {
   if ((media?.audio ?? media?.video) === undefined || !modalities.includes("audio") || tokensPerSound === 0) return [];
-  return [
-    text("Audio: "),
-    control("<audio>"),
-    { kind: "media", token: "<AUDIO_CONTEXT>", modality: "audio", clip: id, count: tokensPerSound, offset: 0 },
-    control("</audio>"),
-    text("\n"),
-  ];
+  const place = { kind: "media", modality: "audio", clip: id, count: tokensPerSound, offset: 0 } as const;
+  return [text("Audio: "), ...(tokenizer.controlTokens.includes(SOUND) ? [control("<audio>"), { ...place, token: SOUND }, control("</audio>")] : [{ ...place, token: PICTURE }]), text("\n")];
 }
+
+const PICTURE = "<IMG_CONTEXT>";
+/** Published InternVL2 vocabularies lack it. Features take the place of whatever token stands there: a picture's will do, and brackets, which the model would have to learn, are left out. */
+const SOUND = "<AUDIO_CONTEXT>";

@@ -169,13 +169,25 @@ test("samples of one prefix share the encoded prefix and are otherwise as if enc
   expect([a, b, c]).toEqual(samples.map((one) => encodeSample(one, options)));
 });
 
-test("a sound place needs the sound tokens: a vocabulary without them is named", async () => {
-  const tokenizer = await toyTokenizer();
-  const withoutSound: Tokenizer = { ...tokenizer, idOf: (token) => { if (token === "<audio>") throw new Error("no <audio>"); return tokenizer.idOf(token); } };
-  const options = await toyOptions({ tokenizer: withoutSound });
+test("a vocabulary without words for sound, as InternVL2's, has a sound's place all the same: the features take it", async () => {
+  const whole = await toyTokenizer();
+  const tokenizer: Tokenizer = {
+    ...whole,
+    controlTokens: whole.controlTokens.filter((token) => !/audio/i.test(token)),
+    idOf: (token) => {
+      if (/audio/i.test(token)) throw new Error(`no ${token}`);
+      return whole.idOf(token);
+    },
+  };
 
-  expect(() => encodeSample(sample({ prefix: [clip({ audio: "a.wav" })] }), options)).toThrow("no <audio>");
-  expect(() => encodeSample(sample({ prefix: [says("x")] }), options)).not.toThrow();
+  const { prefix } = encodeSample(sample({ prefix: [clip({ video: "a.mp4" }), says("x")] }), await toyOptions({ tokenizer, system: "" }));
+
+  const [, , sound, ...others] = prefix.slots;
+  expect(others).toEqual([]);
+  expect(sound).toMatchObject({ modality: "audio", clip: "u1", count: 4, offset: 0 });
+  expect(prefix.inputIds.subarray(sound!.position, sound!.position + 4)).toEqual(new Int32Array(4).fill(whole.idOf("<IMG_CONTEXT>")));
+  const rendered = whole.decode(prefix.inputIds).replaceAll("<IMG_CONTEXT>", "*");
+  expect(rendered).toBe("<|im_start|>system\n<|im_end|><|im_start|>user\nFrame1: <img>***</img>\nFrame2: <img>***</img>\nAudio: ****\nx");
 });
 
 async function toyOptions(changes: Partial<EncodeOptions>): Promise<EncodeOptions> {

@@ -1,4 +1,4 @@
-/** @file A model folder as Hugging Face lays it out: config.json and safetensors, one file or shards. */
+/** @file A model folder as Hugging Face lays it out: config.json and safetensors, one file or shards; beside it, where wanted, a Whisper folder for the audio tower. */
 import { join } from "node:path";
 import { tensor } from "@tensorflow/tfjs-core";
 import { UserError, type Problem } from "../../core/errors.ts";
@@ -7,6 +7,7 @@ import { sha256, sha256File } from "../../core/hash.ts";
 import { nearestNames } from "../../core/suggest.ts";
 import type { ModelConfig } from "../config.ts";
 import { decoderLayout } from "../decoder-layout.ts";
+import { PARTS } from "../emoverse.ts";
 import type { ParamStore } from "../params.ts";
 import type { Shape } from "../named-shapes.ts";
 import { expectedParameters } from "./expected-parameters.ts";
@@ -14,12 +15,16 @@ import { keyLayoutOf } from "./key-layouts.ts";
 import { readModelConfig } from "./model-config-file.ts";
 import { isFloating, type TensorEntry } from "./safetensors-header.ts";
 import { openWeightFiles, weightFilePaths, type WeightFiles } from "./weight-files.ts";
+import { readWhisperConfig, whisperLayout } from "./whisper-folder.ts";
 import { writeSafetensors, type TensorToWrite } from "./write-safetensors.ts";
 
 export interface ModelFolder {
   readonly folder: string;
+  /** Whisper folder whose encoder is the audio tower; absent: the model has the tower of its own folder, or none. */
+  readonly audioFolder?: string | undefined;
+  /** With the tower's `audio_config`, wherever it comes from. */
   readonly config: ModelConfig;
-  /** Safetensors files; none in a folder that only describes a model to be started at random. */
+  /** Safetensors files of both; none in a folder that only describes a model to be started at random. */
   readonly weightFiles: readonly string[];
 }
 
@@ -30,37 +35,42 @@ const MOST_LISTED = 12;
 /**
  * The folder's config and where its weights are; no weight is read.
  *
- * @throws UserError - CheckpointError on a config.json that is absent, malformed or contradictory.
+ * @throws UserError - CheckpointError on a config.json that is absent, malformed or contradictory; ConfigError on two audio towers.
  */
-export async function readModelFolder(folder: string): Promise<ModelFolder> {
-  const config = await readModelConfig(folder);
-  expectedParameters(config);
-  return { folder, config, weightFiles: await weightFilePaths(folder) };
+export async function readModelFolder(folder: string, { audioFolder }: { readonly audioFolder?: string | undefined } = {}): Promise<ModelFolder> {
+  const own = await readModelConfig(folder);
+  expectedParameters(own);
+  if (audioFolder === undefined) return { folder, config: own, weightFiles: await weightFilePaths(folder) };
+  if (own.audio_config !== undefined) throw new UserError({ kind: "ConfigError", where: "model.audioFolder", what: `got ${audioFolder}, but ${folder} has an audio tower of its own`, hint: "Leave model.audioFolder out." });
+  const config = { ...own, audio_config: await readWhisperConfig(audioFolder) };
+  return { folder, audioFolder, config, weightFiles: [...(await weightFilePaths(folder)), ...(await weightFilePaths(audioFolder))] };
 }
 
+/** What `readModelFolder` says of the weights. */
+type Described = Pick<ModelFolder, "folder" | "audioFolder" | "config">;
+
 /**
- * Puts every weight of the folder into `store` as float32, under InternVL's own names whichever layout the files have. A
- * file may lack the output head: the decoder then uses the embeddings.
+ * Puts every weight of the files into `store` as float32, under InternVL's own names whichever layout the files have. A
+ * file may lack the output head: the decoder then uses the embeddings. The projector of another folder's audio tower is in
+ * no file: see `isDrawn`.
  *
  * @throws UserError - CheckpointError listing missing, superfluous and wrongly shaped tensors, before anything is loaded.
  */
-export async function loadWeights({ folder, config }: Pick<ModelFolder, "folder" | "config">, store: ParamStore): Promise<void> {
-  const files = await openWeightFiles(folder);
-  try {
-    for (const { name, shape, keys } of planWeights(files, config, folder)) store.set(name, tensor(await readRows(files, keys), [...shape], "float32"));
-  } finally {
-    await files.close();
-  }
+export async function loadWeights(model: Described, store: ParamStore): Promise<void> {
+  await withPlans(model, async (plans) => {
+    for (const { files, weights } of plans) for (const { name, shape, keys } of weights) store.set(name, tensor(await readRows(files, keys), [...shape], "float32"));
+  });
 }
 
-/** The shapes that `loadWeights` would put into a store; only the files' headers are read. Throws what it would throw. */
-export async function weightShapes({ folder, config }: Pick<ModelFolder, "folder" | "config">): Promise<ReadonlyMap<string, Shape>> {
-  const files = await openWeightFiles(folder);
-  try {
-    return new Map(planWeights(files, config, folder).map(({ name, shape }) => [name, shape]));
-  } finally {
-    await files.close();
-  }
+/** The shapes of all parameters that the model starts with; only the files' headers are read. Throws what `loadWeights` would throw. */
+export async function weightShapes(model: Described): Promise<ReadonlyMap<string, Shape>> {
+  const inFiles = await withPlans(model, (plans) => Promise.resolve(plans.flatMap(({ weights }) => weights)));
+  return new Map([...inFiles.map(({ name, shape }) => [name, shape] as const), ...[...expectedParameters(model.config)].filter(([name]) => isDrawn(model, name))]);
+}
+
+/** Whether a parameter is in none of the files and starts at random: a Whisper folder knows nothing of the decoder, so there is no projector between them. */
+export function isDrawn({ audioFolder }: Pick<ModelFolder, "audioFolder">, name: string): boolean {
+  return audioFolder !== undefined && name.startsWith(`${PARTS.audioProjector}.`);
 }
 
 interface PlannedWeight {
@@ -70,14 +80,54 @@ interface PlannedWeight {
   readonly keys: readonly string[];
 }
 
+interface FolderPlan {
+  readonly files: WeightFiles;
+  readonly weights: readonly PlannedWeight[];
+}
+
+/** The plans of the model's folders while their files are open; all of them are checked before `use` gets any. */
+async function withPlans<T>(model: Described, use: (plans: readonly FolderPlan[]) => Promise<T>): Promise<T> {
+  const { folder, audioFolder, config } = model;
+  const all = [...expectedParameters(config)];
+  const isWhisper = (name: string): boolean => audioFolder !== undefined && name.startsWith(`${PARTS.audio}.`);
+  const opened: WeightFiles[] = [];
+  const open = async (path: string): Promise<WeightFiles> => {
+    const files = await openWeightFiles(path);
+    opened.push(files);
+    return files;
+  };
+  try {
+    const files = await open(folder);
+    const plans: FolderPlan[] = [{ files, weights: planModel(files, { folder, config, expected: all.filter(([name]) => !isWhisper(name) && !isDrawn(model, name)) }) }];
+    if (audioFolder !== undefined) {
+      const audioFiles = await open(audioFolder);
+      plans.push({ files: audioFiles, weights: planWhisper(audioFiles, audioFolder, all.filter(([name]) => isWhisper(name))) });
+    }
+    return await use(plans);
+  } finally {
+    await Promise.all(opened.map((files) => files.close()));
+  }
+}
+
+type Expected = readonly (readonly [name: string, shape: Shape])[];
+
 /** Which tensors make which parameter; every tensor must have a place, and the shape and type of it. */
-function planWeights(files: WeightFiles, config: ModelConfig, folder: string): PlannedWeight[] {
+function planModel(files: WeightFiles, { folder, config, expected }: { readonly folder: string; readonly config: ModelConfig; readonly expected: Expected }): PlannedWeight[] {
   const { keysOf } = keyLayoutOf(files.tensors.keys());
   const head = `language_model.${decoderLayout(config.llm_config).head}.weight`;
-  const weights = [...expectedParameters(config)].map(([name, shape]) => ({ name, shape, keys: keysOf(name) }));
+  const weights = expected.map(([name, shape]) => ({ name, shape, keys: keysOf(name) }));
   const kept = weights.filter(({ name, keys }) => name !== head || keys.some((key) => files.tensors.has(key)));
-  checkAgainst(new Map(kept.flatMap(({ shape: [rows = 0, ...rest], shape, keys }) => keys.map((key) => [key, shape.length === 0 ? [] : [rows / keys.length, ...rest]] as const))), files, folder);
+  const shapes = kept.flatMap(({ shape: [rows = 0, ...rest], shape, keys }) => keys.map((key) => [key, shape.length === 0 ? [] : [rows / keys.length, ...rest]] as const));
+  checkAgainst(new Map(shapes), files, { folder, names: [...files.tensors.keys()] });
   return kept;
+}
+
+/** The same of the encoder in a Whisper folder; its other tensors are none of ours. */
+function planWhisper(files: WeightFiles, folder: string, expected: Expected): PlannedWeight[] {
+  const { keysOf, isEncoder } = whisperLayout(files.tensors.keys());
+  const weights = expected.map(([name, shape]) => ({ name, shape, keys: keysOf(name) }));
+  checkAgainst(new Map(weights.flatMap(({ shape, keys }) => keys.map((key) => [key, shape] as const))), files, { folder, names: [...files.tensors.keys()].filter(isEncoder) });
+  return weights;
 }
 
 async function readRows(files: WeightFiles, keys: readonly string[]): Promise<Float32Array> {
@@ -100,16 +150,18 @@ export async function writeModelFolder(folder: string, config: ModelConfig, tens
 }
 
 /**
- * Hash of what a model folder starts training from: config and weights, or config and seed of a random start.
- * Checkpoints record it and refuse to be put on another base.
+ * Hash of what a model starts training from: config and weights, and the seed of what is drawn at random. Checkpoints record
+ * it and refuse to be put on another base.
  */
-export async function baseHash({ config, weightFiles }: ModelFolder, start: "weights" | { readonly seed: number }): Promise<string> {
-  const parts = start === "weights" ? await Promise.all(weightFiles.map(sha256File)) : [`seed ${start.seed}`];
-  return sha256(JSON.stringify(config), ...parts);
+export async function baseHash(model: ModelFolder, { init, seed }: { readonly init: "weights" | "random"; readonly seed: number }): Promise<string> {
+  const files = init === "random" ? [] : await Promise.all(model.weightFiles.map(sha256File));
+  const isDrawnFrom = init === "random" || model.audioFolder !== undefined;
+  return sha256(JSON.stringify(model.config), ...files, ...(isDrawnFrom ? [`seed ${seed}`] : []));
 }
 
-function checkAgainst(expected: ReadonlyMap<string, Shape>, files: WeightFiles, folder: string): void {
-  const superfluous = [...files.tensors.keys()].filter((name) => !expected.has(name) && !name.endsWith(DERIVED));
+/** `names`: the tensors of the files that must have a place. */
+function checkAgainst(expected: ReadonlyMap<string, Shape>, files: WeightFiles, { folder, names }: { readonly folder: string; readonly names: readonly string[] }): void {
+  const superfluous = names.filter((name) => !expected.has(name) && !name.endsWith(DERIVED));
   const missing = [...expected.keys()].filter((name) => !files.tensors.has(name));
   const problems = [
     ...missing.map((name) => () => `missing tensor "${name}" [${expected.get(name)?.join(", ")}]${nearest(name, superfluous)}`),

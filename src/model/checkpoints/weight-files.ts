@@ -81,7 +81,7 @@ function noWeights(folder: string): UserError {
     kind: "CheckpointError",
     where: folder,
     what: `Got no weights, expected ${SINGLE} or ${INDEX}`,
-    hint: "Point model.folder to a complete download, or set model.init: random to start from the config alone.",
+    hint: "Download the folder again, whole; with model.init: random its config.json is enough.",
   });
 }
 

@@ -232,7 +232,8 @@ test("config.json: absent, not JSON, missing fields and sizes that do not fit ar
   };
   const { vision_config: vision, llm_config: llm } = toyConfig;
 
-  await expect(readModelFolder(join(folder, "absent"))).rejects.toThrow(`CheckpointError ${join(folder, "absent/config.json")}: no such file.\n  Point model.folder to a Hugging Face style folder`);
+  await expect(readModelFolder(join(folder, "absent"))).rejects.toThrow(`CheckpointError ${join(folder, "absent")}: no such folder.\n  Point model.folder to a Hugging Face style folder`);
+  await expect(readModelFolder(folder)).rejects.toThrow(`CheckpointError ${path}: no such file.\n  Point model.folder to a Hugging Face style folder`);
   await expect(read("{")).rejects.toThrow(`CheckpointError ${path}: not valid JSON`);
   await expect(read({ ...toyConfig, vision_config: undefined, template: 5 })).rejects.toThrow(/template: .*expected string[^]*vision_config: /);
   await expect(read({ ...toyConfig, llm_config: { ...llm, vocab_size: -1 } })).rejects.toThrow("llm_config.vocab_size: Got -1, expected a number above 0");
@@ -255,15 +256,22 @@ test("a folder without weights is read, but loading says what is missing", async
 test("the base hash tells weights, configs and seeds apart", async () => {
   const same = await brokenFolder((all) => all);
   const other = await brokenFolder((all) => all.map((each) => (each.name === HEAD ? { ...each, data: new Float32Array(32 * 16) } : each)));
-  const models = await Promise.all([same.folder, other.folder].map(readModelFolder));
+  const models = await Promise.all([same.folder, other.folder].map((folder) => readModelFolder(folder)));
 
   const hashes = await Promise.all([
-    ...models.map((model) => baseHash(model, "weights")),
-    ...models.slice(0, 1).flatMap((model) => [baseHash(model, { seed: 1 }), baseHash(model, { seed: 2 }), baseHash({ ...model, config: { ...model.config, select_layer: -2 } }, "weights")]),
+    ...models.map((model) => baseHash(model, { init: "weights", seed: 1 })),
+    ...models.slice(0, 1).flatMap((model) => [
+      baseHash(model, { init: "random", seed: 1 }),
+      baseHash(model, { init: "random", seed: 2 }),
+      baseHash({ ...model, config: { ...model.config, select_layer: -2 } }, { init: "weights", seed: 1 }),
+      baseHash({ ...model, audioFolder: "whisper" }, { init: "weights", seed: 1 }),
+      baseHash({ ...model, audioFolder: "whisper" }, { init: "weights", seed: 2 }),
+    ]),
   ]);
 
-  expect(hashes.length).toBe(5);
-  expect(new Set(hashes).size).toBe(5);
+  expect(hashes.length).toBe(7);
+  expect(new Set(hashes).size).toBe(7);
+  expect(await baseHash(models[0]!, { init: "weights", seed: 2 })).toBe(hashes[0]); // nothing of it is drawn
 });
 
 /** A folder with the toy model's weights after `change`. */
