@@ -7,8 +7,8 @@ export interface BenchCase {
   readonly tokens: number;
   /** What one repetition cannot do without; see flops.ts. */
   readonly flops: number;
-  /** The same work, described for peer/run.py. */
-  readonly peer: PeerTask;
+  /** The same work, described for peer/run.py; null: nothing to compare with. */
+  readonly peer: PeerTask | null;
   /** Makes the weights on the current backend, and returns the work to be repeated; each repetition waits for the device. */
   readonly prepare: () => Repetition;
 }

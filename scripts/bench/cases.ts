@@ -2,7 +2,7 @@
 import type { BenchCase } from "./bench-case.ts";
 import type { CaseName } from "./case-names.ts";
 import { greedyDecoding } from "./cases/greedy-decoding.ts";
-import { loraStep } from "./cases/lora-step.ts";
+import { checkpointedLoraStep, loraStep } from "./cases/lora-step.ts";
 import { tinyStep } from "./cases/tiny-step.ts";
 import { visionTower } from "./cases/vision-tower.ts";
 
@@ -15,6 +15,7 @@ const CASES = {
   "train-128": () => loraStep(128),
   "train-512": () => loraStep(512),
   "train-2048": () => loraStep(2048),
+  "train-2048-checkpointed": () => checkpointedLoraStep(2048),
   "train-tiny": tinyStep,
   "vision-448": visionTower,
   decode: greedyDecoding,

@@ -55,12 +55,13 @@ export async function runBench(backend: string, names: readonly CaseName[], side
 async function alternate(name: CaseName, { peer: task }: BenchCase, sides: { readonly ours: Sides["ours"]; readonly peer: Peer | undefined }, say: Say): Promise<CaseRuns> {
   const ours: MeasuredRun[] = [];
   const peer: PeerRun[] = [];
+  const other = task === null ? undefined : sides.peer;
   const turns = [
     { side: "m2se", run: async () => ours.push(await sides.ours(name)) },
-    ...(sides.peer === undefined ? [] : [{ side: "peer", run: async () => peer.push(await sides.peer!.run(task)) }]),
+    ...(task === null || other === undefined ? [] : [{ side: "peer", run: async () => peer.push(await other.run(task)) }]),
   ];
   const failed = new Set<string>();
-  for (let round = 0; round < (sides.peer === undefined ? 1 : ROUNDS); round++) {
+  for (let round = 0; round < (other === undefined ? 1 : ROUNDS); round++) {
     for (const { side, run } of turns) {
       if (failed.has(side)) continue;
       say(`${name}: ${side}`);

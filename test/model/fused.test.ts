@@ -74,6 +74,7 @@ const LINEAR_CASES: readonly Case[] = [
   linearCase("one row, with a bias", [1, 5], [{ out: 3, hasBias: true }]),
   linearCase("an adapter", [7, 6], [{ out: 5, rank: 2 }]),
   linearCase("an adapter and a bias, many rows", [70, 3], [{ out: 2, hasBias: true, rank: 1 }]),
+  linearCase("an adapter, more rows than are thin", [130, 3], [{ out: 4, rank: 2 }]),
   linearCase("few rows of many columns", [3, 4], [{ out: 9, hasBias: true, rank: 2 }]),
   linearCase("three of one input, adapters of different ranks", [5, 6], THREE_LAYERS),
   linearCase("three of one input, the second with an adapter", [5, 6], [{ out: 4 }, { out: 3, rank: 2 }, { out: 2, hasBias: true }]),

@@ -1,5 +1,6 @@
-/** @file train-128, train-512, train-2048: a LoRA step on a frozen decoder of Qwen2-0.5B's size, one sample in one row. */
+/** @file train-128, train-512, train-2048, train-2048-checkpointed: a LoRA step on a frozen decoder of Qwen2-0.5B's size, one sample in one row. */
 import type { Kept } from "../../../src/backend/blocks.ts";
+import { hostMemory } from "../../../src/backend/device-limits.ts";
 import { scheduleStage, type StageSchedule } from "../../../src/curriculum/schedule.ts";
 import type { Batch } from "../../../src/curriculum/batch.ts";
 import { addLora } from "../../../src/model/lora.ts";
@@ -18,8 +19,9 @@ import { firstBatch, sameStepAgain, tokenCounts, trainSteps, trainTask } from ".
 const RANK = 8;
 /** Length of an answer; only these positions reach the vocabulary. */
 const SUPERVISED = 32;
-/** Longer rows train with gradient checkpointing on a CPU: what their layers keep would not fit into the memory of a small machine. */
-const LONGEST_KEPT = 1024;
+/** Longer rows keep every intermediate value where the machine has the memory (2,048 tokens: 10 GB), else they train with gradient checkpointing. */
+const SHORT = 1024;
+const MEMORY_FOR_LONG = 14e9;
 const NO_MEDIA = { videoTokens: 0, audioTokens: 0 };
 
 /** The step over one row of `tokens` tokens, the last 32 of them an answer. */
@@ -30,8 +32,13 @@ export function loraStep(tokens: number): BenchCase {
     tokens,
     flops: loraStepFlops(INTERNVL2_1B.llm_config, tokenCounts(batch), RANK),
     peer: trainTask(INTERNVL2_1B, batch, { rank: RANK, framesPerClip: 0 }),
-    prepare: () => prepare(schedule, tokens > LONGEST_KEPT && !isOnGpu() ? "inputs" : "intermediates"),
+    prepare: () => prepare(schedule, tokens <= SHORT || isOnGpu() || hostMemory().bytes >= MEMORY_FOR_LONG ? "intermediates" : "inputs"),
   };
+}
+
+/** The same step with gradient checkpointing, for its memory; without a peer. */
+export function checkpointedLoraStep(tokens: number): BenchCase {
+  return { ...loraStep(tokens), peer: null, prepare: () => prepare(oneSampleSchedule(tokens), "inputs") };
 }
 
 function prepare(schedule: StageSchedule, kept: Kept): Repetition {

@@ -44,7 +44,7 @@ test("an unknown case ends with 2 and names the ones there are", () => {
   const { result, err } = read("--only", "train-9");
 
   expect(result).toEqual({ exitCode: 2 });
-  expect(err).toContain("error: option '--only <name>' argument 'train-9' is invalid. Allowed choices are train-128, train-512, train-2048, train-tiny, vision-448, decode, gemm.");
+  expect(err).toContain("error: option '--only <name>' argument 'train-9' is invalid. Allowed choices are train-128, train-512, train-2048, train-2048-checkpointed, train-tiny, vision-448, decode, gemm.");
 });
 
 test("an unknown flag and a stray word end with 2", () => {

@@ -135,3 +135,12 @@ test("the tiny step is three rows of 512 tokens with pictures and sounds", async
   expect(task.featureIndex.filter((index) => index >= 0).length).toBe(task.frames * 4 + task.sounds * 10);
   expect(result.cases[0]?.tokens).toBe(task.segments.flat().reduce((sum, { length }) => sum + length, 0));
 });
+
+test("the checkpointed step has no peer, even where there is PyTorch", async () => {
+  const { sides, asked } = fakeSides({ ours: 100, peer: 1 });
+
+  const result = await runBench("onnxruntime", ["train-2048-checkpointed"], sides, () => undefined);
+
+  expect(asked).toEqual(["train-2048-checkpointed"]);
+  expect(result.cases[0]).toMatchObject({ tokens: 2048, ms: 100, peerMs: null });
+});
