@@ -3,6 +3,7 @@ import { deviceLimits, type DeviceLimits, hostLimits } from "../backend/device-l
 import { type ActiveBackend, selectBackend } from "../backend/select.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { resultOf } from "../core/reports.ts";
+import { productRate } from "../doctor/index.ts";
 import { expectedParameters } from "../model/checkpoints/expected-parameters.ts";
 import { weightShapes } from "../model/checkpoints/hf-folder.ts";
 import { isLora, loraShapes } from "../model/lora.ts";
@@ -30,7 +31,12 @@ export interface RunPlan {
 /** What the plan is held against: the device of the config's backend, or this machine, and why. */
 export interface PlannedDevice extends DeviceLimits {
   readonly backendFailure?: string;
+  /** Rate of matrix products, measured; absent where the backend does not start. */
+  readonly gigaflops?: number;
 }
+
+/** Milliseconds for the rate. */
+const RATE_BUDGET = 150;
 
 /** The plans of the stages. No weight is loaded; nothing is written, unless the config names a cache. A backend that does not start is no obstacle. */
 export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<RunPlan> {
@@ -39,13 +45,13 @@ export async function planRun({ config, stages: names, signal }: PlanOptions): P
   const { device, place } = await plannedDevice(config);
   const loaded = await resultOf(loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache }));
   const base = await baseShapes(experiment);
-  const prepared = stages.map((stage) => prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base), place }));
+  const prepared = stages.map((stage) => prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base), place, gigaflops: device.gigaflops }));
   return { stages: prepared.map(({ plan }) => plan), device, fits: prepared.map(({ need }) => stageFit(need, device)) };
 }
 
 async function plannedDevice({ backend, precision }: RunConfig): Promise<{ readonly device: PlannedDevice; readonly place: Place }> {
   const active = await selectBackend(backend, precision).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
-  if (typeof active !== "string") return { device: await deviceLimits(active), place: placeOf(active) };
+  if (typeof active !== "string") return { device: { ...(await deviceLimits(active)), gigaflops: (await productRate(RATE_BUDGET)).gigaflops }, place: placeOf(active) };
   return { device: { ...hostLimits(), backendFailure: `${backend} does not start here: ${active.split("\n", 1)[0] ?? ""}` }, place: "host" };
 }
 

@@ -10,13 +10,14 @@ import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
 import { estimateMemory, type MemoryEstimate, type MemoryInput, type Place } from "../train/memory-estimate.ts";
 import type { StageNeed } from "../train/memory-fit.ts";
+import { estimateTime, type TimeEstimate, type WorkInput } from "../train/time-estimate.ts";
 import { trainableParameters } from "../train/trainable.ts";
 import { sizeOfShape } from "../model/params.ts";
 import { dropsByReason, type LoadedSamples } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
 
 /** With what the model's size adds to the numbers of a schedule. */
-export type PlannedStage = StagePlan & { readonly memory: MemoryEstimate };
+export type PlannedStage = StagePlan & { readonly memory: MemoryEstimate; readonly time: TimeEstimate };
 
 export interface PreparedStage {
   readonly schedule: StageSchedule;
@@ -36,10 +37,12 @@ export interface StageStart {
   /** Of the parameters that the stage starts from. */
   readonly shapes: Shapes;
   readonly place: Place;
+  /** The device's rate of matrix products, where it was measured. */
+  readonly gigaflops?: number | undefined;
 }
 
 /** Schedule, plan, needs and learning rates of a stage. */
-export function prepareStage(experiment: Experiment, stage: StageConfig, { loaded, shapes, place }: StageStart): PreparedStage {
+export function prepareStage(experiment: Experiment, stage: StageConfig, { loaded, shapes, place, gigaflops }: StageStart): PreparedStage {
   const { config, encoding } = experiment;
   const learningRates = trainableParameters(stage.trainable, [...shapes.keys()], `stages.${stage.name}.trainable`);
   const input: StageInput = {
@@ -55,7 +58,8 @@ export function prepareStage(experiment: Experiment, stage: StageConfig, { loade
   const plan = planStage(input, context, schedule);
   const memoryNeed = memoryInput(experiment, stage, { plan, trained: [...learningRates.keys()], loaded, shapes, place });
   const memory = estimateMemory(memoryNeed);
-  return { schedule, plan: { ...plan, memory }, need: { stage: stage.name, estimate: memory, input: memoryNeed }, learningRates };
+  const time = estimateTime(stageWork(experiment, stage, { plan, trained: memoryNeed.trained, shapes }), gigaflops);
+  return { schedule, plan: { ...plan, memory, time }, need: { stage: stage.name, estimate: memory, input: memoryNeed }, learningRates };
 }
 
 function memoryInput(
@@ -74,6 +78,21 @@ function memoryInput(
     kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
     clipBytes: [...loaded.clips.values()].reduce((sum, { pixels, mel }) => sum + (pixels?.byteLength ?? 0) + (mel?.byteLength ?? 0), 0),
     place,
+  };
+}
+
+function stageWork({ config: { data }, model }: Experiment, { budget }: StageConfig, { plan, trained, shapes }: { readonly plan: StagePlan; readonly trained: readonly string[]; readonly shapes: Shapes }): WorkInput {
+  const { rows, rowTokens, packedTokens, meanTreesPerRow, supervisedTokens, clipPasses } = plan;
+  return {
+    config: model.config,
+    shapes,
+    trained,
+    positions: rows * rowTokens,
+    tokens: packedTokens,
+    trees: rows * meanTreesPerRow,
+    supervised: supervisedTokens,
+    media: { frames: clipPasses.videoClips * data.frames, sounds: clipPasses.audioClips },
+    kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
   };
 }
 

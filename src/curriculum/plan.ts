@@ -53,6 +53,8 @@ export interface StagePlan {
   readonly heaviestRow: { readonly supervisedTokens: number; readonly usedTokens: number; readonly clips: number };
   /** The largest of each over all batches: what memory must suffice for. */
   readonly largestBatch: BatchSize;
+  /** Clips that are looked at and listened to, counted once in every batch. */
+  readonly clipPasses: Pick<BatchSize, "videoClips" | "audioClips">;
   /** Samples that are left out, by reason. */
   readonly drops: Readonly<Record<string, number>>;
   readonly trainableParameters: number;
@@ -78,6 +80,7 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
   const packedTokens = sum(rows.flat(), treeLength);
   const unpackedTokens = sum(trained, sampleLength);
   const { rowTokens, rowsPerBatch, accumulation, epochs } = input.budget;
+  const batches = steps.flatMap((trees) => chunk(trees, rowsPerBatch));
   const { drops, ...parameters } = context;
   return {
     stage: input.stage,
@@ -94,7 +97,8 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
     paddingShare: share(rows.length * rowTokens - packedTokens, rows.length * rowTokens),
     meanTreesPerRow: share(rows.flat().length, rows.length),
     heaviestRow: heaviestRow(rows, trained),
-    largestBatch: largestBatch(steps.flatMap((trees) => chunk(trees, rowsPerBatch)), trained),
+    largestBatch: largestBatch(batches, trained),
+    clipPasses: { videoClips: sum(batches, (batch) => clipsOf(batch, "video")), audioClips: sum(batches, (batch) => clipsOf(batch, "audio")) },
     drops: schedule.tooLong.length === 0 ? drops : { ...drops, [DROP_TOO_LONG]: schedule.tooLong.length },
     ...parameters,
   };
@@ -139,8 +143,17 @@ function heaviestRow(rows: readonly (readonly Tree[])[], trained: readonly Encod
 function largestBatch(batches: readonly (readonly (readonly Tree[])[])[], trained: readonly EncodedSample[]): BatchSize {
   const supervised = supervisedCounter(trained);
   const largest = (size: (rows: readonly (readonly Tree[])[]) => number): number => batches.reduce((most, rows) => Math.max(most, size(rows)), 0);
-  const clips = (wanted: Modality) => largest((rows) => new Set(rows.flat(2).flatMap(({ segment }) => segment.slots.filter(({ modality }) => modality === wanted).map(({ clip }) => clip))).size);
-  return { rows: largest((rows) => rows.length), supervisedTokens: largest((rows) => sum(rows, supervised)), videoClips: clips("video"), audioClips: clips("audio") };
+  return {
+    rows: largest((rows) => rows.length),
+    supervisedTokens: largest((rows) => sum(rows, supervised)),
+    videoClips: largest((rows) => clipsOf(rows, "video")),
+    audioClips: largest((rows) => clipsOf(rows, "audio")),
+  };
+}
+
+/** Distinct clips of a batch. */
+function clipsOf(rows: readonly (readonly Tree[])[], wanted: Modality): number {
+  return new Set(rows.flat(2).flatMap(({ segment }) => segment.slots.filter(({ modality }) => modality === wanted).map(({ clip }) => clip))).size;
 }
 
 /** Counts the supervised tokens of some trees. */

@@ -17,7 +17,13 @@ const BUDGET_MS = 700;
 
 /** On the current backend. */
 export async function matmulRate(): Promise<MatmulRate> {
-  const { size, gigaflops } = await bestRate(async (side, times) => {
+  const rate = await productRate();
+  return { ...rate, error: await productError(rate.size) };
+}
+
+/** The rate alone; `budget` in milliseconds of repeated products. */
+export async function productRate(budget = BUDGET_MS): Promise<Rate> {
+  return bestRate(async (side, times) => {
     const [left, right] = [pattern(side, 1), pattern(side, 2)];
     const started = performance.now();
     const product = multiplyRepeatedly(left, right, times);
@@ -26,12 +32,13 @@ export async function matmulRate(): Promise<MatmulRate> {
     const milliseconds = performance.now() - started;
     dispose([left, right, product, number]);
     return milliseconds;
-  });
-  return { size, gigaflops, error: await productError(size) };
+  }, budget);
 }
 
-/** Grows the matrices until a product takes long enough, then times as many as the budget allows. `run` gives milliseconds. */
-export async function bestRate(run: (size: number, times: number) => Promise<number>): Promise<{ readonly size: number; readonly gigaflops: number }> {
+export type Rate = Pick<MatmulRate, "size" | "gigaflops">;
+
+/** Grows the matrices until a product takes long enough, then times as many as the budget of milliseconds allows. `run` gives milliseconds. */
+export async function bestRate(run: (size: number, times: number) => Promise<number>, budget = BUDGET_MS): Promise<Rate> {
   let size: number = SIZES[0];
   let milliseconds = 0;
   for (size of SIZES) {
@@ -39,7 +46,7 @@ export async function bestRate(run: (size: number, times: number) => Promise<num
     milliseconds = await run(size, 1);
     if (milliseconds >= LONG_ENOUGH_MS) break;
   }
-  const times = Math.max(1, Math.floor(BUDGET_MS / Math.max(0.1, milliseconds)));
+  const times = Math.max(1, Math.floor(budget / Math.max(0.1, milliseconds)));
   return { size, gigaflops: (2 * size ** 3 * times) / (await run(size, times)) / 1e6 };
 }
 

@@ -81,6 +81,7 @@ test("a plan shows tasks, rows, drops and what is trained", () => {
   const stage: PlannedStage = {
     memory: { place: "host", spare: 0, least: 2853, most: 4822, weights: 1992.7, gradients: 17.6, moments: 35.2, clips: 0.2, activations: { intermediates: 13_204, inputs: 1403.2 }, peak: 3709 },
     largestBatch: { rows: 4, supervisedTokens: 30, videoClips: 3, audioClips: 2 },
+    clipPasses: { videoClips: 60, audioClips: 40 }, time: { teraflops: 31.2, seconds: 240 },
     stage: "one", epochs: 2, steps: 12, rows: 48, rowTokens: 512, rowsPerStep: 4, supervisedTokens: 400, packedTokens: 20_000, unpackedTokens: 40_000, sharingSaves: 0.5,
     paddingShare: 0.1863, meanTreesPerRow: 3.25, heaviestRow: { supervisedTokens: 9, usedTokens: 500, clips: 3 }, drops: { "longer than a row": 2 }, trainableParameters: 250, totalParameters: 1000,
     tasks: {
@@ -89,7 +90,7 @@ test("a plan shows tasks, rows, drops and what is trained", () => {
     },
   };
 
-  const device = { of: "onnxruntime (2 CPU threads)", memory: { bytes: 4e9, source: "the system's memory" } };
+  const device = { of: "onnxruntime (2 CPU threads)", memory: { bytes: 4e9, source: "the system's memory" }, gigaflops: 260 };
   const fits = [{ stage: "one", verdict: "close", tooLarge: [], savings: [{ setting: "budget.accumulation: 1", peak: 3691.4 }] }] as const;
   expect(renderPlan({ stages: [stage], device, fits }).split("\n")).toEqual([
     "stage one: 12 steps of 4 rows, 2 epochs",
@@ -99,6 +100,7 @@ test("a plan shows tasks, rows, drops and what is trained", () => {
     "activations of the largest batch: 13.2 GB, with gradient checkpointing 1.4 GB",
     "may not fit: needs 2.9 GB to 4.8 GB, and onnxruntime (2 CPU threads) has 4.0 GB (the system's memory)",
     "  budget.accumulation: 1 saves 18 MB (about 3.69 GB)",
+    "time: about 4m 00s, 20.0 s a step: 32 TFLOP of arithmetic at half of the 260 GFLOP/s that onnxruntime (2 CPU threads) reached just now; reading clips comes on top",
     "task  level  available  samples  supervised tokens  share  mean length",
     "----  -----  ---------  -------  -----------------  -----  -----------",
     "msa     0.8        100      160                300  75.0%           90",
@@ -110,7 +112,7 @@ test("a plan shows tasks, rows, drops and what is trained", () => {
 
 test("a plan for a GPU says what its pool keeps, tensors beyond the limit, memory that is not known, and why another device was asked", () => {
   const memory: PlannedStage["memory"] = { place: "fused-gpu", spare: 1000, least: 18_300, most: 20_300, weights: 15_300, gradients: 20, moments: 40, clips: 500, activations: { intermediates: 31_000, inputs: 3000 }, peak: 19_400 };
-  const stage = { memory, stage: "one", tasks: {}, drops: {}, totalParameters: 1 } as unknown as PlannedStage;
+  const stage = { memory, time: { teraflops: 0.4, seconds: null }, stage: "one", tasks: {}, drops: {}, totalParameters: 1 } as unknown as PlannedStage;
   const numbers = { epochs: 1, steps: 1, rows: 1, rowTokens: 1, rowsPerStep: 1, supervisedTokens: 0, paddingShare: 0, sharingSaves: 0, meanTreesPerRow: 1, trainableParameters: 1 };
   const of = "webgpu (Fake GPU)";
   const tooLarge = [{ name: "embedding", shape: [151_655, 3584], bytes: 2_174_126_080 }];
@@ -123,6 +125,7 @@ test("a plan for a GPU says what its pool keeps, tensors beyond the limit, memor
     "too large for webgpu (Fake GPU): embedding [151,655 x 3,584], 2.2 GB of at most 2.1 GB in one tensor",
   ]);
   expect(planned({}, "unknown")).toContain("needs 18.3 GB to 20.3 GB; how much memory webgpu (Fake GPU) has is not known");
+  expect(planned({}, "unknown")).toContain("time: 1 TFLOP of arithmetic; the rate of webgpu (Fake GPU) is not known");
   expect(planned({ backendFailure: "webgpu does not start here: no driver" }, "unknown")[0]).toBe("warning: webgpu does not start here: no driver");
 });
 

@@ -39,6 +39,7 @@ test("a plan of four samples, by hand", () => {
     meanTreesPerRow: 1,
     heaviestRow: { supervisedTokens: 3, usedTokens: 9, clips: 1 },
     largestBatch: { rows: 1, supervisedTokens: 3, videoClips: 1, audioClips: 0 },
+    clipPasses: { videoClips: 4, audioClips: 0 },
     drops: { "unreadable media": 3, "longer than a row": 1 },
     trainableParameters: 10,
     totalParameters: 100,
@@ -65,6 +66,8 @@ test("the plan counts exactly what the steps hold, with maxSteps too", () => {
       videoClips: Math.max(...batches.map(({ videoClips }) => videoClips.length)),
       audioClips: Math.max(...batches.map(({ audioClips }) => audioClips.length)),
     });
+    expect(plan.clipPasses.videoClips).toBe(batches.reduce((sum, { videoClips }) => sum + videoClips.length, 0));
+    expect(plan.clipPasses.audioClips).toBe(batches.reduce((sum, { audioClips }) => sum + audioClips.length, 0));
     expect(plan.heaviestRow.supervisedTokens).toBe(Math.max(...rows.map(({ supervisedTokens }) => supervisedTokens)));
     expect(Object.values(plan.tasks).reduce((sum, { samples }) => sum + samples, 0)).toBe(rows.flatMap(({ segments }) => segments).filter(({ sampleId }) => sampleId !== undefined).length);
     expect(plan.sharingSaves).toBeGreaterThan(0.05);

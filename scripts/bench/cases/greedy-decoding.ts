@@ -7,7 +7,7 @@ import type { Answer } from "../../../src/model/answer-batch.ts";
 import { generateGreedy } from "../../../src/model/generate.ts";
 import { IGNORE_INDEX } from "../../../src/text/encoded-sample.ts";
 import type { BenchCase } from "../bench-case.ts";
-import { decodeTokenFlops } from "../flops.ts";
+import { decodeTokenFlops } from "../../../src/model/flops.ts";
 import type { Repetition } from "../measure.ts";
 import { cheapWeights } from "./cheap-weights.ts";
 import { INTERNVL2_1B } from "./internvl2-1b.ts";

@@ -10,7 +10,7 @@ import { type EncodedSegment, IGNORE_INDEX } from "../../../src/text/encoded-sam
 import { trainableParameters } from "../../../src/train/trainable.ts";
 import { isOnGpu } from "../backend.ts";
 import type { BenchCase } from "../bench-case.ts";
-import { loraStepFlops } from "../flops.ts";
+import { loraStepFlops } from "../../../src/model/flops.ts";
 import type { Repetition } from "../measure.ts";
 import { cheapWeights } from "./cheap-weights.ts";
 import { INTERNVL2_1B } from "./internvl2-1b.ts";

@@ -15,7 +15,7 @@ import { ParamStore } from "../../../src/model/params.ts";
 import { encodeSamples } from "../../../src/text/encode.ts";
 import { trainableParameters } from "../../../src/train/trainable.ts";
 import type { BenchCase } from "../bench-case.ts";
-import { fullStepFlops } from "../flops.ts";
+import { fullStepFlops } from "../../../src/model/flops.ts";
 import type { Repetition } from "../measure.ts";
 import { firstBatch, sameStepAgain, tokenCounts, trainSteps, trainTask } from "./train-steps.ts";
 

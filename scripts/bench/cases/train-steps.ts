@@ -8,7 +8,7 @@ import type { ModelConfig } from "../../../src/model/config.ts";
 import type { ParamStore } from "../../../src/model/params.ts";
 import { trainStage } from "../../../src/train/train-stage.ts";
 import type { TrainTask } from "../bench-case.ts";
-import type { TokenCounts } from "../flops.ts";
+import type { TokenCounts } from "../../../src/model/flops.ts";
 import { PATIENCE, type Repetition } from "../measure.ts";
 import { visiblePairs } from "../visible-pairs.ts";
 

@@ -5,7 +5,7 @@ import { PARTS } from "../../../src/model/emoverse.ts";
 import { encodeImages } from "../../../src/model/vision.ts";
 import { computed } from "../backend.ts";
 import type { BenchCase } from "../bench-case.ts";
-import { visionFlops } from "../flops.ts";
+import { visionFlops } from "../../../src/model/flops.ts";
 import type { Repetition } from "../measure.ts";
 import { cheapWeights } from "./cheap-weights.ts";
 import { INTERNVL2_1B } from "./internvl2-1b.ts";

@@ -11,7 +11,7 @@ export interface PlanFlags extends ConfigFlags {
 }
 
 export function planCommand(launch: Launch): Command {
-  return withConfigFlags(new Command("plan").description("what training would do: samples, tokens, steps, padding, drops, parameters"))
+  return withConfigFlags(new Command("plan").description("what training would do: samples, tokens, steps, padding, drops, parameters, memory, time"))
     .option("--stage <stage>", "all, a position from 1 on, or a name")
     .action((flags: PlanFlags) => launch((context) => runPlan(flags, context)));
 }

@@ -2,12 +2,12 @@
 import type { StagePlan, TaskPlan } from "../../curriculum/plan.ts";
 import { renderSaving } from "../../train/memory-words.ts";
 import type { PlannedStage, RunPlan } from "../app.ts";
-import { renderCount, renderMegabytes, renderShare } from "./numbers.ts";
+import { renderCount, renderDuration, renderMegabytes, renderShare } from "./numbers.ts";
 import { renderTable, type Column } from "./table.ts";
 
 /** One block per stage. */
 export function renderPlan({ stages, device, fits }: RunPlan): string {
-  const blocks = stages.map((plan, i) => renderStage(plan, renderFit(plan.memory, device, fits[i])));
+  const blocks = stages.map((plan, i) => renderStage(plan, [...renderFit(plan.memory, device, fits[i]), renderTime(plan, device)]));
   return [...(device.backendFailure === undefined ? [] : [`warning: ${device.backendFailure}`]), ...blocks].join("\n\n");
 }
 
@@ -48,6 +48,12 @@ function renderFit({ least, most, peak }: Memory, { of, memory, largestTensor = 
     ...tooLarge.map(({ name, shape, bytes }) => `too large for ${of}: ${name} [${shape.map(renderCount).join(" x ")}], ${renderMegabytes(bytes / 1e6)} of at most ${renderMegabytes(largestTensor / 1e6)} in one tensor`),
     ...savings.map((saving) => `  ${renderSaving(saving, peak)}`),
   ];
+}
+
+function renderTime({ time: { teraflops, seconds }, steps }: PlannedStage, { of, gigaflops = 0 }: RunPlan["device"]): string {
+  const work = `${renderCount(Math.ceil(teraflops))} TFLOP of arithmetic`;
+  if (seconds === null) return `time: ${work}; the rate of ${of} is not known`;
+  return `time: about ${renderDuration(seconds * 1000)}, ${renderDuration((seconds * 1000) / Math.max(1, steps))} a step: ${work} at half of the ${renderCount(gigaflops)} GFLOP/s that ${of} reached just now; reading clips comes on top`;
 }
 
 const COLUMNS: readonly Column[] = [

@@ -1,12 +1,12 @@
 /**
- * @file Arithmetic that a case cannot do without, in floating-point operations; a multiply-add counts as two. What an
+ * @file Arithmetic that cannot be done without, in floating-point operations; a multiply-add counts as two. What an
  * implementation does besides (masked pairs, recomputed layers, elementwise work) counts for nothing, so it lowers the rate.
  *
  * Counted: products with weights; in training through a frozen weight twice (its own gradient is never needed), through
  * a trained one three times; adapters three times; attention over the visible pairs only, three times; the vocabulary
  * at supervised positions only.
  */
-import type { AudioConfig, LlmConfig, ModelConfig, VisionConfig } from "../../src/model/config.ts";
+import type { AudioConfig, LlmConfig, ModelConfig, VisionConfig } from "./config.ts";
 
 /** What a row asks of the decoder. */
 export interface TokenCounts {
@@ -31,12 +31,33 @@ export interface MediaCounts {
 }
 
 /** A step in which every weight of both towers, the projectors and the decoder is trained. */
-export function fullStepFlops(config: ModelConfig, counts: TokenCounts, { frames, sounds }: MediaCounts): number {
+export function fullStepFlops(config: ModelConfig, counts: TokenCounts, media: MediaCounts): number {
+  return 3 * sum(Object.values(forwardFlops(config, counts, media)));
+}
+
+/** One pass forward, part by part; a model without an audio tower hears nothing. */
+export interface ForwardFlops {
+  /** Products of the layers. */
+  readonly decoder: number;
+  readonly attention: number;
+  readonly vocabulary: number;
+  readonly vision: number;
+  readonly visionProjector: number;
+  readonly audio: number;
+  readonly audioProjector: number;
+}
+
+export function forwardFlops(config: ModelConfig, { tokens, pairs, supervised }: TokenCounts, { frames, sounds }: MediaCounts): ForwardFlops {
   const { llm_config: llm, audio_config: audio } = config;
-  const decoder = 2 * counts.tokens * decoderNumbers(llm) + vocabularyFlops(llm, counts.supervised) + decoderAttentionFlops(llm, counts.pairs);
-  const seen = frames * (visionFlops(config.vision_config) + visionProjectorFlops(config));
-  const heard = audio === undefined ? 0 : sounds * (audioFlops(audio) + audioProjectorFlops(audio, llm.hidden_size));
-  return 3 * (decoder + seen + heard);
+  return {
+    decoder: 2 * tokens * decoderNumbers(llm),
+    attention: decoderAttentionFlops(llm, pairs),
+    vocabulary: vocabularyFlops(llm, supervised),
+    vision: frames * visionFlops(config.vision_config),
+    visionProjector: frames * visionProjectorFlops(config),
+    audio: audio === undefined ? 0 : sounds * audioFlops(audio),
+    audioProjector: audio === undefined ? 0 : sounds * audioProjectorFlops(audio, llm.hidden_size),
+  };
 }
 
 /** One token with the given visible positions, itself included, and the choice of the next. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { modelConfigSchema } from "../../../src/model/config.ts";
-import { INTERNVL2_1B } from "../../../scripts/bench/cases/internvl2-1b.ts";
-import { decodeTokenFlops, decoderNumbers, fullStepFlops, loraStepFlops, visionFlops } from "../../../scripts/bench/flops.ts";
+import { modelConfigSchema } from "../../src/model/config.ts";
+import { INTERNVL2_1B } from "../../scripts/bench/cases/internvl2-1b.ts";
+import { decodeTokenFlops, decoderNumbers, forwardFlops, fullStepFlops, loraStepFlops, visionFlops } from "../../src/model/flops.ts";
 
 /** One layer of each kind, with numbers that can be multiplied in the head. */
 const SMALL = modelConfigSchema.parse({
@@ -48,6 +48,7 @@ test("a full step passes everything three times, towers and projectors included"
   // 12 frames x 3 x 4 bins to 2, 6 positions x 3 x 2 to 2, one layer over 6 positions; 2 tokens of 6 numbers to 4.
   const sound = 2 * 12 * 12 * 2 + 2 * 6 * 6 * 2 + 2 * 6 * 28 + 4 * 2 * 36 + 2 * 2 * (24 + 16);
 
+  expect(forwardFlops(SMALL, counts, { frames: 2, sounds: 1 })).toEqual({ decoder: 3 * 2 * 108, attention: 96, vocabulary: 80, vision: 2 * 672, visionProjector: 2 * 96, audio: sound - 160, audioProjector: 160 });
   expect(fullStepFlops(SMALL, counts, { frames: 0, sounds: 0 })).toBe(3 * decoder);
   expect(fullStepFlops(SMALL, counts, { frames: 2, sounds: 1 })).toBe(3 * (decoder + 2 * picture + sound));
 });
