@@ -5,10 +5,10 @@ import { tasksOf } from "../../../src/app/prepare-stage.ts";
 import { loadConfig, type StageConfig } from "../../../src/config/index.ts";
 import { invariant } from "../../../src/core/errors.ts";
 import { rng } from "../../../src/core/rng.ts";
-import { type Batch, featureRows } from "../../../src/curriculum/batch.ts";
+import { featureRows } from "../../../src/curriculum/batch.ts";
 import { batchMedia } from "../../../src/curriculum/batch-media.ts";
 import { resolveMixture } from "../../../src/curriculum/mixture.ts";
-import { scheduleStage, type StageSchedule } from "../../../src/curriculum/schedule.ts";
+import { scheduleStage, type StageInput, type StageSchedule } from "../../../src/curriculum/schedule.ts";
 import type { Clip, ClipSpec } from "../../../src/media/clip.ts";
 import { initRandom } from "../../../src/model/init.ts";
 import { ParamStore } from "../../../src/model/params.ts";
@@ -26,46 +26,61 @@ const STEP = { rowTokens: 512, rowsPerBatch: 3, accumulation: 1 };
 
 /** The step over the first rows of the stage, in which conversations and clips share their prefixes. */
 export async function tinyStep(): Promise<BenchCase> {
-  const { config } = await loadConfig(join(ROOT, "configs/tiny.yaml"), { set: [`data.root=${join(ROOT, "data/fixture")}`] });
-  const experiment = await openExperiment(config);
-  const stage = config.stages.find(({ name }) => name === STAGE);
-  invariant(stage !== undefined, () => `configs/tiny.yaml has no stage ${STAGE}`);
-  const schedule = stageSchedule(experiment, stage);
+  const { experiment, stage, input } = await tinyStage();
+  const { config } = experiment;
+  const schedule = sameStepAgain(scheduleStage(input));
   const batch = firstBatch(schedule, featureRows(experiment.encoding.mediaTokens));
   const model = experiment.model.config;
   return {
     tokens: batch.usedTokens,
     flops: fullStepFlops(model, tokenCounts(batch), { frames: batch.videoClips.length * config.data.frames, sounds: batch.audioClips.length }),
     peer: trainTask(model, batch, { rank: null, framesPerClip: config.data.frames }),
-    prepare: () => prepare(experiment, stage, { schedule, batch }),
+    prepare: () => prepareTiny(experiment, stage, schedule),
   };
 }
 
-function stageSchedule({ config, dataset, encoding }: Experiment, { name, mixture, budget }: StageConfig): StageSchedule {
-  const samples = samplesOf({ config, dataset }, "train", tasksOf(config.stages.filter((stage) => stage.name === name)));
-  return sameStepAgain(
-    scheduleStage({
-      stage: name,
-      seed: config.seed,
-      samples: encodeSamples(samples, { ...encoding, withAnswer: true }),
-      mixture: resolveMixture(name, { mixture, levels: config.levels }),
-      budget: { ...budget, ...STEP },
-    }),
-  );
+export interface TinyStage {
+  readonly experiment: Experiment;
+  readonly stage: StageConfig;
+  /** Of the fixture's training split, in the stage's mixture. */
+  readonly input: StageInput;
 }
 
-function prepare({ model, encoding, clipSpec, config }: Experiment, { trainable }: StageConfig, { schedule, batch }: { schedule: StageSchedule; batch: Batch }): Repetition {
+/** The demo's second stage over the fixture. */
+export async function tinyStage(): Promise<TinyStage> {
+  const { config } = await loadConfig(join(ROOT, "configs/tiny.yaml"), { set: [`data.root=${join(ROOT, "data/fixture")}`] });
+  const experiment = await openExperiment(config);
+  const stage = config.stages.find(({ name }) => name === STAGE);
+  invariant(stage !== undefined, () => `configs/tiny.yaml has no stage ${STAGE}`);
+  const samples = samplesOf(experiment, "train", tasksOf([stage]));
+  const input = {
+    stage: STAGE,
+    seed: config.seed,
+    samples: encodeSamples(samples, { ...experiment.encoding, withAnswer: true }),
+    mixture: resolveMixture(STAGE, { mixture: stage.mixture, levels: config.levels }),
+    budget: { ...stage.budget, ...STEP },
+  };
+  return { experiment, stage, input };
+}
+
+/** Steps of a model with random weights; pictures and sounds are noise. */
+export function prepareTiny({ model, encoding, clipSpec, config }: Experiment, { trainable }: StageConfig, schedule: StageSchedule): Repetition {
   const params = new ParamStore();
   initRandom(model.config, config.seed, params);
-  const clips = noiseClips([...batch.videoClips, ...batch.audioClips], clipSpec);
+  const clips = noiseClips(clipsOf(schedule), clipSpec);
   return trainSteps({
     params,
     config: model.config,
     schedule,
     featureRows: featureRows(encoding.mediaTokens),
-    media: (own) => batchMedia(own, clips, clipSpec),
+    media: (batch) => batchMedia(batch, clips, clipSpec),
     learningRates: trainableParameters(trainable, params.names(), "bench"),
   });
+}
+
+function clipsOf({ epochs }: StageSchedule): string[] {
+  const trees = epochs.flatMap(({ rows }) => rows.flat(2));
+  return [...new Set(trees.flatMap(({ segment }) => segment.slots.map(({ clip }) => clip)))];
 }
 
 function noiseClips(ids: readonly string[], { frames, imageSize, melBins, melFrames }: ClipSpec): Map<string, Clip> {
