@@ -6,6 +6,7 @@
  */
 import { engine, getBackend, getKernel, type Tensor } from "@tensorflow/tfjs-core";
 import type { AdamWScalars } from "./adamw-kernel.ts";
+import type { MaskNumbers } from "./dropout-mask.ts";
 
 /** Inputs (`?` may be absent), attributes and outputs by kernel. */
 export interface OwnKernels {
@@ -55,6 +56,8 @@ export interface OwnKernels {
   Rope: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
   /** `Rope` of x [B, S, N, H]. */
   RopeRows: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
+  /** Of `fillDropoutMask` (backend/dropout-mask.ts), [rows, width]; the same numbers on every backend. */
+  DropoutMask: { inputs: never; attributes: "rows" | "width" | keyof MaskNumbers; outputs: [mask: Tensor] };
   /** One step of `adamwStep` (train/adamw.ts) on tensors of one size; all but the gradient are changed in place. */
   AdamW: { inputs: "parameter" | "gradient" | "first" | "second"; attributes: keyof AdamWScalars; outputs: [] };
   /**

@@ -20,7 +20,7 @@ export interface Rng {
 /** The stream of a key; equal keys give equal streams on every machine. */
 export function rng(...key: readonly (string | number)[]): Rng {
   let counter = 0;
-  const [low, high] = hashKey(key.map((part) => `${typeof part}:${part}`).join("\u0000"));
+  const [low, high] = counterKey(...key);
   const uniform = (): number => {
     counter += 1;
     const a = mix(low ^ Math.imul(counter, 0x9e3779b9));
@@ -48,6 +48,11 @@ export function rng(...key: readonly (string | number)[]): Rng {
       return shuffled;
     },
   };
+}
+
+/** Two 32-bit words that stand for a key, for generators that count by themselves. */
+export function counterKey(...key: readonly (string | number)[]): readonly [low: number, high: number] {
+  return hashKey(key.map((part) => `${typeof part}:${part}`).join("\u0000"));
 }
 
 /** Two 32-bit FNV-1a hashes with different offsets. */

@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { hasOwnKernel, type LinearParts, type Orientation, runLinearKernel } from "../backend/own-kernels.ts";
+import { addDroppedAdapter } from "./dropped-adapter.ts";
 import type { Params } from "./params.ts";
 
 /** Adapter under a layer's name: A [rank, in] and B [out, rank]; y += scale B(A x). */
@@ -18,21 +19,41 @@ export function linear(params: Params, name: string, x: Tensor): Tensor {
 /** `linear` of several layers with the same input, which is read once for all adapters, forward and backward. */
 export function linears<const N extends readonly string[]>(params: Params, names: N, x: Tensor): { readonly [I in keyof N]: Tensor } {
   const layers = names.map((name) => partsOf(params, name));
-  const outputs = hasOwnKernel("Linear", x) ? runLinearKernel(x, layers) : layers.map((parts) => composedLinear(parts, x));
+  const outputs = dropsAny(params, layers) ? droppedLinears(params, names, { layers, x }) : plainLinears(layers, x);
   // One output for every name.
   return outputs as unknown as { readonly [I in keyof N]: Tensor };
+}
+
+function plainLinears(layers: readonly LinearParts[], x: Tensor): Tensor[] {
+  return hasOwnKernel("Linear", x) ? runLinearKernel(x, layers) : layers.map((parts) => composedLinear(parts, x));
+}
+
+function dropsAny(params: Params, layers: readonly LinearParts[]): boolean {
+  return layers.some(({ adapter }) => adapter !== undefined) && params.drops;
+}
+
+/** Every adapter has a mask of its own, so that they cannot read x together. */
+function droppedLinears(params: Params, names: readonly string[], { layers, x }: { readonly layers: readonly LinearParts[]; readonly x: Tensor }): Tensor[] {
+  return tf.tidy(() => {
+    const bases = plainLinears(layers.map(({ adapter: _, ...base }) => base), x);
+    return bases.map((base, i) => {
+      const [adapter, name = ""] = [layers[i]?.adapter, names[i]];
+      return adapter === undefined ? base : addDroppedAdapter(base, { x, adapter, mask: () => params.dropoutMask(name, x.shape) });
+    });
+  });
 }
 
 /** `linears` of x and to results that are columns, [width, rows], where `orientation` says so. */
 export function orientedLinears<const N extends readonly string[]>(params: Params, names: N, x: Tensor, orientation: Orientation): { readonly [I in keyof N]: Tensor } {
   const layers = names.map((name) => partsOf(params, name));
-  const outputs = hasOwnKernel("LinearColumns", x) ? runLinearKernel(x, layers, orientation) : layers.map((parts) => composedOriented(parts, x, orientation));
+  const isFused = hasOwnKernel("LinearColumns", x) && !dropsAny(params, layers);
+  const outputs = isFused ? runLinearKernel(x, layers, orientation) : composedOriented(params, names, x, orientation);
   return outputs as unknown as { readonly [I in keyof N]: Tensor };
 }
 
-function composedOriented(parts: LinearParts, x: Tensor, { columnsIn, columnsOut }: Orientation): Tensor {
-  const y = composedLinear(parts, columnsIn ? tf.transpose(x) : x);
-  return columnsOut ? tf.transpose(y) : y;
+function composedOriented(params: Params, names: readonly string[], x: Tensor, { columnsIn, columnsOut }: Orientation): Tensor[] {
+  const outputs = linears(params, names, columnsIn ? tf.transpose(x) : x);
+  return outputs.map((y) => (columnsOut ? tf.transpose(y) : y));
 }
 
 function partsOf(params: Params, name: string): LinearParts {

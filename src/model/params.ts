@@ -4,7 +4,10 @@
  */
 import { backend, keep, mul, tensor as newTensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import type { Kept } from "../backend/blocks.ts";
+import { dropoutMask } from "../backend/dropout-mask.ts";
 import { borrowFloats, hostFloats } from "../backend/host-memory.ts";
+import { invariant } from "../core/errors.ts";
+import { counterKey } from "../core/rng.ts";
 import { nearestNames } from "../core/suggest.ts";
 
 /** Weights by relative name; tensors are borrowed, never disposed by the reader. */
@@ -18,8 +21,20 @@ export interface Params {
   trainsWithin(prefix: string): boolean;
   /** What a block keeps for its backward pass in the current stage. */
   readonly kept: Kept;
+  /** Whether numbers are dropped on their way into adapters: in training steps with dropout. */
+  readonly drops: boolean;
+  /** What the input of a module's adapter is multiplied with in the current step, [rows, width]; the same at every call, and the caller's. */
+  dropoutMask(module: string, shape: readonly number[]): Tensor;
   /** The same weights under a longer prefix: `scope("layers.0").get("mlp.fc1.weight")`. */
   scope(prefix: string): Params;
+}
+
+/** Of the inputs of adapters. */
+export interface Dropout {
+  /** Probability that a number is dropped, 0 to below 1. */
+  readonly rate: number;
+  /** What, with the module's name, decides which: equal keys drop the same numbers. */
+  readonly key: readonly (string | number)[];
 }
 
 /** Parameter name -> shape. */
@@ -37,6 +52,7 @@ export class ParamStore implements Params {
   readonly #own = new Set<string>();
   #trainable: ReadonlySet<string> = new Set();
   #kept: Kept = "intermediates";
+  #dropout: Dropout | undefined;
 
   get(name: string): Tensor {
     const tensor = this.#tensors.get(name);
@@ -65,6 +81,21 @@ export class ParamStore implements Params {
   setTrainable(names: Iterable<string>, kept: Kept = "intermediates"): void {
     this.#trainable = new Set(names);
     this.#kept = kept;
+  }
+
+  get drops(): boolean {
+    return this.#dropout !== undefined;
+  }
+
+  dropoutMask(module: string, shape: readonly number[]): Tensor {
+    invariant(this.#dropout !== undefined, () => `${module}: a mask outside of a training step`);
+    const { rate, key } = this.#dropout;
+    return dropoutMask(shape, { rate, key: counterKey("dropout", ...key, module) });
+  }
+
+  /** Begins a training step, or part of one, with dropout; undefined ends it. */
+  setDropout(dropout: Dropout | undefined): void {
+    this.#dropout = dropout;
   }
 
   scope(prefix: string): Params {
@@ -131,6 +162,10 @@ function scopedParams(params: Params, prefix: string): Params {
     get kept() {
       return params.kept;
     },
+    get drops() {
+      return params.drops;
+    },
+    dropoutMask: (module, shape) => params.dropoutMask(`${prefix}.${module}`, shape),
     scope: (inner) => scopedParams(params, `${prefix}.${inner}`),
   };
 }

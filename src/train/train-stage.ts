@@ -28,6 +28,8 @@ export interface StageRun {
   readonly learningRates: ReadonlyMap<string, number>;
   readonly learningRateSchedule: Schedule;
   readonly optimizer: AdamWOptions & { readonly clipNorm: number };
+  /** Of the adapters' inputs; absent: none. */
+  readonly dropout?: { readonly rate: number; readonly seed: number } | undefined;
   /** Finished steps, and the optimizer state after them; changed in place. */
   readonly start: { readonly step: number; readonly moments: AdamWState };
   /** Writes a checkpoint and returns its folder. */
@@ -59,7 +61,7 @@ async function runStep(run: StageRun, step: number): Promise<RunEvent> {
   const batches = stepBatches(schedule, step, run.featureRows);
   const factor = learningRateFactor(run.learningRateSchedule, step, schedule.steps);
   const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
-  const outcome = await update(run, { ...sumOverBatches(run, batches), batches, supervisedTokens, factor, step });
+  const outcome = await update(run, { ...sumOverBatches(run, batches, step), batches, supervisedTokens, factor, step });
   return {
     kind: "step",
     stage,
@@ -131,14 +133,19 @@ function positionLosses(batch: Batch, losses: Float32Array = new Float32Array(0)
   return Array.from(losses, (loss, i) => ({ task: taskAt(batch, positions[i] ?? 0), loss }));
 }
 
-function sumOverBatches({ params, config, media, learningRates }: StageRun, batches: readonly Batch[]): StepTensors {
+function sumOverBatches({ stage, params, config, media, learningRates, dropout }: StageRun, batches: readonly Batch[], step: number): StepTensors {
   const gradients = new Map<string, Tensor>();
-  const losses = batches.map((batch) => {
-    const result = lossAndGradients(params, config, { batch, media: media(batch) }, [...learningRates.keys()]);
-    for (const [name, gradient] of result.gradients) gradients.set(name, addTo(gradients.get(name), gradient));
-    return result.losses;
-  });
-  return { gradients, losses };
+  try {
+    const losses = batches.map((batch, i) => {
+      if (dropout !== undefined) params.setDropout({ rate: dropout.rate, key: [dropout.seed, stage, step, i] });
+      const result = lossAndGradients(params, config, { batch, media: media(batch) }, [...learningRates.keys()]);
+      for (const [name, gradient] of result.gradients) gradients.set(name, addTo(gradients.get(name), gradient));
+      return result.losses;
+    });
+    return { gradients, losses };
+  } finally {
+    params.setDropout(undefined);
+  }
 }
 
 /** The sum; both arguments are used up. */

@@ -6,7 +6,7 @@ import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import { type backend_util, env, getKernelsForBackend, type NamedTensorInfoMap, registerBackend, registerKernel, type TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
 import { createSession, type HostTensor, type Session, startEngine } from "./engine.ts";
-import { HOST_KERNELS } from "./host-kernels.ts";
+import { HOST_KERNELS, OWN_HOST_KERNELS } from "./host-kernels.ts";
 import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
 import { EMITTERS, type Emitter } from "./kernels.ts";
 import { OWN_EMITTERS } from "./own-emitters.ts";
@@ -169,7 +169,7 @@ export function registerOrtBackend(): void {
   env().set("PROD", true);
   registerBackend(BACKEND_NAME, () => new OrtBackend(), 3);
   for (const { kernelName, kernelFunc } of getKernelsForBackend("cpu")) register(kernelName, EMITTERS[kernelName], kernelFunc);
-  for (const [kernelName, emit] of Object.entries(OWN_EMITTERS)) {
+  for (const [kernelName, emit] of [...Object.entries(OWN_EMITTERS), ...Object.keys(OWN_HOST_KERNELS).map((name) => [name, undefined] as const)]) {
     register(kernelName, emit, ({ inputs }) => {
       throw new Error(`${kernelName}: every input must be a float32 tensor that is not empty, got ${describeInputs(inputs)}`);
     });

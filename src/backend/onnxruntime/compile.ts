@@ -22,6 +22,8 @@ export interface BlockParams {
   isTrainable(name: string): boolean;
   trainsWithin(prefix: string): boolean;
   readonly kept: Kept;
+  readonly drops: boolean;
+  dropoutMask(module: string, shape: readonly number[]): Tensor;
   scope(prefix: string): BlockParams;
 }
 
@@ -43,7 +45,7 @@ export function isTaped(): boolean {
 }
 
 /** Where a graph input comes from when the graph runs. */
-type Source = { readonly value: Value } & ({ readonly kind: "input" | "param"; readonly name: string } | { readonly kind: "saved"; readonly index: number } | { readonly kind: "gradient" });
+type Source = { readonly value: Value } & ({ readonly kind: "input" | "param" | "mask"; readonly name: string } | { readonly kind: "saved"; readonly index: number } | { readonly kind: "gradient" });
 
 interface Direction {
   readonly session: Session;
@@ -62,6 +64,8 @@ interface CompiledBlock {
   /** The weights it reads and the questions it asked; another layer may use it if its answers are the same. */
   readonly reads: ReadonlyMap<string, string>;
   readonly asks: ReadonlyMap<string, boolean>;
+  /** What it was told when it asked whether adapters drop numbers; undefined: it did not ask. */
+  readonly drops: boolean | undefined;
   /** Made when the block first runs without keeping anything. */
   readonly forward: () => Direction;
   readonly outputShape: readonly number[];
@@ -114,8 +118,10 @@ export class BlockCompiler {
   }
 
   #execute({ session, sources, outputs }: Direction, call: BlockCall, saved: readonly Tensor[], gradient: Tensor | undefined): Tensor[] {
-    const inputs = sources.map((source) => this.#backend.hostTensor(resolve(source, call, saved, gradient)));
-    return this.#backend.run(session, inputs, outputs).map((info) => engine().makeTensorFromTensorInfo(info));
+    const tensors = sources.map((source) => resolve(source, call, saved, gradient));
+    const results = this.#backend.run(session, tensors.map((tensor) => this.#backend.hostTensor(tensor)), outputs);
+    for (const [i, { kind }] of sources.entries()) if (kind === "mask") tensors[i]!.dispose();
+    return results.map((info) => engine().makeTensorFromTensorInfo(info));
   }
 
   #lookUp(call: BlockCall): CompiledBlock {
@@ -132,7 +138,7 @@ export class BlockCompiler {
     const tracer = new Tracer(this.#backend, call);
     const outputs = tracer.trace(() => call.fn(tracer.params, tracer.inputs).map((tensor) => tracer.valueOf(tensor)));
     const forward = once(() => direction(tracer.builder, tracer.sources(), outputs));
-    return { reads: tracer.reads, asks: tracer.asks, forward, outputShape: outputs[0]!.shape, backward: new Map() };
+    return { reads: tracer.reads, asks: tracer.asks, drops: tracer.drops, forward, outputShape: outputs[0]!.shape, backward: new Map() };
   }
 
   /**
@@ -176,11 +182,13 @@ class Tracer {
   readonly builder = new GraphBuilder();
   readonly reads = new Map<string, string>();
   readonly asks = new Map<string, boolean>();
+  drops: boolean | undefined;
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly params: BlockParams;
   readonly #backend: OrtBackend;
   readonly #sources: Source[] = [];
   readonly #weights = new Map<string, Tensor>();
+  readonly #masks = new Map<string, Tensor>();
   readonly #placeholders: Tensor[] = [];
 
   constructor(backend: OrtBackend, call: BlockCall) {
@@ -217,6 +225,7 @@ class Tracer {
   }
 
   #view(params: BlockParams, prefix: string): BlockParams {
+    const whetherDropped = (): boolean => (this.drops = params.drops);
     return {
       get: (name) => this.#weight(prefix + name, params.get(name)),
       has: (name) => {
@@ -227,6 +236,10 @@ class Tracer {
       isTrainable: (name) => params.isTrainable(name),
       trainsWithin: (inner) => params.trainsWithin(inner),
       kept: params.kept,
+      get drops() {
+        return whetherDropped();
+      },
+      dropoutMask: (module, shape) => this.#mask(prefix + module, shape),
       scope: (inner) => this.#view(params.scope(inner), `${prefix}${inner}.`),
     };
   }
@@ -238,6 +251,16 @@ class Tracer {
     this.#weights.set(name, tensor);
     this.#sources.push({ kind: "param", name, value });
     this.reads.set(name, shape.join());
+    return tensor;
+  }
+
+  /** One for both directions: it is made whenever a graph that reads it runs, and never kept. */
+  #mask(name: string, shape: readonly number[]): Tensor {
+    const known = this.#masks.get(name);
+    if (known !== undefined) return known;
+    const { tensor, value } = this.placeholder(shape);
+    this.#masks.set(name, tensor);
+    this.#sources.push({ kind: "mask", name, value });
     return tensor;
   }
 }
@@ -267,7 +290,8 @@ function crossingValues(builder: GraphBuilder, boundary: number): Value[] {
   return [...crossing].map((name) => builder.values.get(name)!);
 }
 
-function answersAlike({ reads, asks }: CompiledBlock, params: BlockParams): boolean {
+function answersAlike({ reads, asks, drops }: CompiledBlock, params: BlockParams): boolean {
+  if (drops !== undefined && drops !== params.drops) return false;
   for (const [name, answer] of asks) if (params.has(name) !== answer) return false;
   for (const [name, shape] of reads) if (!params.has(name) || params.get(name).shape.join() !== shape) return false;
   return true;
@@ -279,6 +303,8 @@ function resolve(source: Source, call: BlockCall, saved: readonly Tensor[], grad
       return call.inputs[source.name]!;
     case "param":
       return call.params.get(source.name);
+    case "mask":
+      return call.params.dropoutMask(source.name, source.value.shape);
     case "saved":
       return saved[source.index]!;
     case "gradient":

@@ -1,5 +1,7 @@
 /** @file Kernels that only move memory: a plain loop over typed arrays beats a graph call and tfjs's generic indexing. */
 import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
+import { fillDropoutMask } from "../dropout-mask.ts";
+import type { OwnKernel } from "../own-kernels.ts";
 
 /** Where tensors have their numbers; see `OrtBackend`. */
 interface HostMemory {
@@ -9,7 +11,7 @@ interface HostMemory {
 }
 
 /** Returns undefined for cases it leaves to tfjs's own kernel. */
-type HostKernel = (call: { readonly memory: HostMemory; readonly inputs: Readonly<Record<string, TensorInfo | undefined>>; readonly attrs: NamedAttrMap }) => TensorInfo | undefined;
+type HostKernel = (call: { readonly memory: HostMemory; readonly inputs: Readonly<Record<string, TensorInfo | undefined>>; readonly attrs: NamedAttrMap }) => TensorInfo | TensorInfo[] | undefined;
 
 /** Rows of a matrix by a list of row numbers. */
 const gatherRows: HostKernel = ({ memory, inputs: { x, indices }, attrs: { axis, batchDims } }) => {
@@ -28,4 +30,13 @@ const gatherRows: HostKernel = ({ memory, inputs: { x, indices }, attrs: { axis,
   return result;
 };
 
-export const HOST_KERNELS: Readonly<Record<string, HostKernel>> = { GatherV2: gatherRows };
+const dropoutMask: HostKernel = ({ memory, attrs: { rows, width, low, high, rate } }) => {
+  const mask = memory.pooledTensor([rows as number, width as number]);
+  fillDropoutMask(memory.floats(mask), { low: low as number, high: high as number, rate: rate as number });
+  return [mask];
+};
+
+/** Kernels of ours that are written here alone, not as a graph. */
+export const OWN_HOST_KERNELS: Readonly<Partial<Record<OwnKernel, HostKernel>>> = { DropoutMask: dropoutMask };
+
+export const HOST_KERNELS: Readonly<Record<string, HostKernel>> = { GatherV2: gatherRows, ...OWN_HOST_KERNELS };

@@ -5,6 +5,7 @@ import type { OwnKernel } from "../own-kernels.ts";
 import { gelu, geluGrad, swiglu, swigluGrad } from "./activations.ts";
 import { adamw } from "./adamw.ts";
 import { copyRows } from "./copy-rows.ts";
+import { dropoutMask } from "./dropout.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross-entropy.ts";
 import { attention, attentionGrad } from "./attention.ts";
 import { columnsProduct, linear, linearDown, linearInputGrad } from "./linear.ts";
@@ -34,6 +35,7 @@ export const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, WebGpuKernel>>> = {
   CopyRows: copyRows,
   CrossEntropy: crossEntropy,
   CrossEntropyGrad: crossEntropyGrad,
+  DropoutMask: dropoutMask,
   Gelu: gelu,
   GeluGrad: geluGrad,
   LayerNorm: layerNorm,
