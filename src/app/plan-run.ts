@@ -1,18 +1,18 @@
 /** @file What training would do, in numbers, from the very schedule that it would execute. */
 import { deviceLimits, type DeviceLimits, hostLimits } from "../backend/device-limits.ts";
 import { type ActiveBackend, selectBackend } from "../backend/select.ts";
-import type { RunConfig, StageConfig } from "../config/index.ts";
+import type { RunConfig } from "../config/index.ts";
 import { resultOf } from "../core/reports.ts";
 import { productRate } from "../doctor/index.ts";
 import { expectedParameters } from "../model/checkpoints/expected-parameters.ts";
 import { weightShapes } from "../model/checkpoints/hf-folder.ts";
-import { isLora, loraShapes } from "../model/lora.ts";
 import type { Shapes } from "../model/params.ts";
 import type { Place } from "../train/memory-estimate.ts";
 import { type StageFit, stageFit } from "../train/memory-fit.ts";
 import { loadSampleClips } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
 import { type PlannedStage, prepareStage, tasksOf } from "./prepare-stage.ts";
+import { withAdapters } from "./stage-adapters.ts";
 
 export interface PlanOptions {
   readonly config: RunConfig;
@@ -45,7 +45,8 @@ export async function planRun({ config, stages: names, signal }: PlanOptions): P
   const { device, place } = await plannedDevice(config);
   const loaded = await resultOf(loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache }));
   const base = await baseShapes(experiment);
-  const prepared = stages.map((stage) => prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base), place, gigaflops: device.gigaflops }));
+  const shapes = await Promise.all(stages.map((stage) => withAdapters(config, stage, base)));
+  const prepared = stages.map((stage, i) => prepareStage(experiment, stage, { loaded, shapes: shapes[i] ?? base, place, gigaflops: device.gigaflops }));
   return { stages: prepared.map(({ plan }) => plan), device, fits: prepared.map(({ need }) => stageFit(need, device)) };
 }
 
@@ -64,12 +65,4 @@ export function placeOf({ name, gpu }: Pick<ActiveBackend, "name" | "gpu">): Pla
 /** What `loadBase` would load. */
 export async function baseShapes({ config, model }: Pick<Experiment, "config" | "model">): Promise<Shapes> {
   return config.model.init === "random" ? expectedParameters(model.config) : weightShapes(model);
-}
-
-/** With the adapters that a stage has of its own or from the stages it descends from. */
-export function withAdapters(config: RunConfig, stage: StageConfig, base: Shapes): Shapes {
-  const parent = config.stages.find(({ name }) => name === stage.initFrom);
-  const shapes = parent === undefined ? base : withAdapters(config, parent, base);
-  if (stage.lora === undefined || [...shapes.keys()].some(isLora)) return shapes;
-  return new Map([...shapes, ...loraShapes(shapes, stage.lora, `stages.${stage.name}.lora`)]);
 }

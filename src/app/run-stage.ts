@@ -11,6 +11,7 @@ import type { LoadedSamples } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
 import type { PreparedStage } from "./prepare-stage.ts";
 import { openStageCheckpoints, type StageCheckpoints } from "./stage-checkpoints.ts";
+import { loraOf } from "./stage-adapters.ts";
 import { startStage, type StageWeights } from "./stage-weights.ts";
 import { validateStage } from "./validate-stage.ts";
 
@@ -48,6 +49,7 @@ async function* trainFromCheckpoint(task: StageTask, ready: ReadyStage, started:
   const { steps } = prepared.schedule;
   weights.params.setTrainable(prepared.learningRates.keys(), stage.budget.gradientCheckpointing ? "inputs" : "intermediates");
   const { trainableParameters, totalParameters } = prepared.plan;
+  for (const message of weights.warnings) yield { kind: "warning", message };
   let last = { step: checkpoints.start.step, path: "" };
   yield { kind: "stage-start", stage: stage.name, steps, resumedFrom: last.step, trainableParameters, totalParameters };
   if (last.step >= steps) return;
@@ -67,6 +69,7 @@ interface ReadyStage {
 /** The stage as the training loop takes it. */
 function stageRun({ experiment, stage, prepared, loaded, runDir, signal }: StageTask, { weights: { params }, checkpoints }: ReadyStage): StageRun {
   const { best } = stage.checkpoints;
+  const rate = loraOf(experiment.config, stage)?.dropout ?? 0;
   return {
     stage: stage.name,
     params,
@@ -77,6 +80,7 @@ function stageRun({ experiment, stage, prepared, loaded, runDir, signal }: Stage
     learningRates: prepared.learningRates,
     learningRateSchedule: stage.schedule,
     optimizer: stage.optimizer,
+    dropout: rate > 0 ? { rate, seed: experiment.config.seed } : undefined,
     start: checkpoints.start,
     save: checkpoints.save,
     saveEverySteps: stage.checkpoints.everySteps,

@@ -3,10 +3,10 @@ import type { RunConfig, StageConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { baseHash, isDrawn, loadWeights, type ModelFolder } from "../model/checkpoints/hf-folder.ts";
 import { initRandom } from "../model/init.ts";
-import { addLora, isLora } from "../model/lora.ts";
 import { ParamStore } from "../model/params.ts";
 import { checkCheckpoint, type Checkpoint, loadCheckpointWeights } from "../train/checkpoint.ts";
 import { stageFolder, stageResult } from "./run-folder.ts";
+import { startAdapters } from "./stage-adapters.ts";
 
 export interface StageWeights {
   readonly params: ParamStore;
@@ -14,6 +14,7 @@ export interface StageWeights {
   readonly changed: readonly string[];
   readonly base: string;
   readonly parent: Checkpoint | undefined;
+  readonly warnings: readonly string[];
 }
 
 /** The base model's weights, loaded or random; what no file holds is random in any case. */
@@ -29,11 +30,9 @@ export async function startStage(config: RunConfig, stage: StageConfig, { folder
   const { params, base } = await loadBase(config, folder);
   const parent = stage.initFrom === "base" ? undefined : await parentCheckpoint(config, stage, { runDir, base });
   const changed = new Set(parent === undefined ? [] : await loadCheckpointWeights(parent, params));
-  if (stage.lora !== undefined) {
-    addLora(params, stage.lora, config.seed, `stages.${stage.name}.lora`);
-    for (const name of params.names().filter(isLora)) changed.add(name);
-  }
-  return { params, changed: [...changed], base, parent };
+  const adapters = await startAdapters(config, stage, { params, base });
+  for (const name of adapters.changed) changed.add(name);
+  return { params, changed: [...changed], base, parent, warnings: adapters.warnings };
 }
 
 /** The result of the stage that a stage starts from. @throws UserError - CheckpointError when it was not trained to its end in this run directory. */

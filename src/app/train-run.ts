@@ -13,11 +13,12 @@ import { fitProblems, fitWarning } from "../train/memory-words.ts";
 import { claimRunFolder } from "./claim-run-folder.ts";
 import { dropsByReason, loadSampleClips } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
-import { baseShapes, placeOf, withAdapters } from "./plan-run.ts";
+import { baseShapes, placeOf } from "./plan-run.ts";
 import { prepareStage, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
 import { clipCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
 import { runStage } from "./run-stage.ts";
+import { withAdapters } from "./stage-adapters.ts";
 
 export interface TrainOptions {
   readonly config: RunConfig;
@@ -64,7 +65,8 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   });
   for (const [reason, count] of Object.entries(dropsByReason(loaded.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
   const base = await baseShapes(experiment);
-  const prepared = stages.map((stage) => ({ stage, prepared: prepareStage(experiment, stage, { loaded, shapes: withAdapters(config, stage, base), place: placeOf(backend) }) }));
+  const shapes = await Promise.all(stages.map((stage) => withAdapters(config, stage, base)));
+  const prepared = stages.map((stage, i) => ({ stage, prepared: prepareStage(experiment, stage, { loaded, shapes: shapes[i] ?? base, place: placeOf(backend) }) }));
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
   for (const each of prepared) {

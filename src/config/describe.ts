@@ -69,7 +69,16 @@ export function idleSettings({ config, origins }: LoadedConfig): string[] {
     const path: ConfigPath = ["stages", index, "schedule", "floor"];
     return schedule.kind === "constant" && origins.of(path) !== "default" ? [`${at(origins, path)} has no effect: the schedule is constant`] : [];
   });
-  return [...idleLevels, ...idleFloors];
+  return [...idleLevels, ...idleFloors, ...idleLora({ config, origins })];
+}
+
+/** What an adapter's folder says itself. */
+function idleLora({ config, origins }: Pick<LoadedConfig, "config" | "origins">): string[] {
+  return config.stages.flatMap(({ lora }, index) => {
+    if (lora?.from === undefined) return [];
+    const paths = (["rank", "alpha", "rankPattern", "alphaPattern", "rslora"] as const).map((key): ConfigPath => ["stages", index, "lora", key]);
+    return paths.filter((path) => origins.of(path) !== "default").map((path) => `${at(origins, path)} has no effect: it is that of the adapter in lora.from`);
+  });
 }
 
 function at(origins: { readonly tree: ConfigTree; of(path: ConfigPath): string }, path: ConfigPath): string {

@@ -57,7 +57,11 @@ function trainableIssues({ trainable }: StageConfig): ConfigIssue[] {
 }
 
 function loraIssues({ lora }: StageConfig): ConfigIssue[] {
-  return typeof lora?.targets === "string" ? patternIssues(lora.targets, ["lora", "targets"]) : [];
+  if (lora === undefined) return [];
+  if (lora.targets === undefined && lora.from === undefined) return [{ path: ["lora"], what: "got neither targets nor from, expected one of them", hint: "targets: which modules get new adapters; from: the folder of an adapter to go on with." }];
+  if (lora.targets !== undefined && lora.from !== undefined) return [{ path: ["lora"], what: "got targets and from, expected one of them", hint: "An adapter's folder says itself which modules it adapts." }];
+  const names = (["rankPattern", "alphaPattern"] as const).flatMap((key) => Object.keys(lora[key]).flatMap((pattern) => patternIssues(pattern, ["lora", key, pattern])));
+  return [...(typeof lora.targets === "string" ? patternIssues(lora.targets, ["lora", "targets"]) : []), ...names];
 }
 
 function patternIssues(pattern: string, path: ConfigIssue["path"]): ConfigIssue[] {

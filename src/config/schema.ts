@@ -44,11 +44,17 @@ const modelSchema = z.strictObject({
 });
 
 export const loraSchema = z.strictObject({
-  rank: positiveInteger.default(8),
-  alpha: z.number().positive().default(32).describe("scale is alpha / rank"),
+  from: z.string().optional().describe("PEFT folder (adapter_config.json, adapter_model.safetensors) made for this base model: the stage starts from its adapters instead of new ones; rank, alpha and targets are then its own"),
   targets: z
     .union([z.string(), z.array(z.string()).min(1)])
-    .describe("regular expression over full module names, or a list of module name endings, e.g. [q_proj, v_proj]"),
+    .optional()
+    .describe("modules that get a new adapter: regular expression over full module names, or a list of module name endings, e.g. [q_proj, v_proj]"),
+  rank: positiveInteger.default(8),
+  alpha: z.number().positive().default(32).describe("scale is alpha / rank"),
+  rankPattern: z.record(z.string(), positiveInteger).default({}).describe("other ranks by module: name endings, or regular expressions for them; the first that matches decides, as PEFT's rank_pattern"),
+  alphaPattern: z.record(z.string(), z.number().positive()).default({}).describe("other alphas by module, as rankPattern"),
+  rslora: z.boolean().default(false).describe("scale is alpha / sqrt(rank) (rank-stabilised)"),
+  dropout: share.default(0).describe("probability that a number is dropped on its way into an adapter, in training alone; holds for the stages that go on with these adapters too"),
 });
 
 const trainableSchema = z.strictObject({

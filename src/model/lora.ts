@@ -7,7 +7,7 @@ import { add, matMul, mul, scalar, tensor2d, tidy, zeros, type Tensor, type Tens
 import { UserError } from "../core/errors.ts";
 import { rng } from "../core/rng.ts";
 import { LORA_A, LORA_B, LORA_SCALE } from "./linear.ts";
-import { compilePattern, patternHint } from "./name-pattern.ts";
+import { compilePattern, matchesEnd, patternHint, patternValue } from "./name-pattern.ts";
 import type { ParamStore, Shapes } from "./params.ts";
 
 export interface LoraOptions {
@@ -15,6 +15,11 @@ export interface LoraOptions {
   readonly alpha: number;
   /** Regular expression over whole module names, or module name endings. */
   readonly targets: string | readonly string[];
+  /** Ranks and alphas of modules that differ, by `patternValue`. */
+  readonly rankPattern?: Readonly<Record<string, number>>;
+  readonly alphaPattern?: Readonly<Record<string, number>>;
+  /** Scale alpha / sqrt(rank) instead of alpha / rank. */
+  readonly rslora?: boolean;
 }
 
 /** Lookup tables are indexed, not multiplied: `linear` never sees them. */
@@ -28,42 +33,64 @@ const LOOKUP = /(embed_tokens|tok_embeddings|embed_positions)$/;
  * @throws UserError - ConfigError when a target matches no module, or a module has an adapter already.
  */
 export function addLora(store: ParamStore, options: LoraOptions, seed: number, where = "lora"): string[] {
-  const { rank, alpha } = options;
   const planned = plannedAdapters(store.shapes(), options, where);
-  for (const { module, inputSize, outputSize } of planned) {
-    setAdapter(store, module, { a: kaimingUniform(module, rank, inputSize, seed), b: zeros([outputSize, rank]), scale: alpha / rank });
+  for (const { module, rank, scale, inputSize, outputSize } of planned) {
+    setAdapter(store, module, { a: kaimingUniform(module, rank, inputSize, seed), b: zeros([outputSize, rank]), scale });
   }
   return planned.map(({ module }) => module);
 }
 
 /** The shapes that `addLora` would add to these, and with what complaints. */
 export function loraShapes(shapes: Shapes, options: LoraOptions, where = "lora"): Shapes {
-  const { rank } = options;
-  const entries = plannedAdapters(shapes, options, where).flatMap(({ module, inputSize, outputSize }): [string, number[]][] => [
+  return new Map(plannedAdapters(shapes, options, where).flatMap(adapterShapes));
+}
+
+/** Names and shapes of an adapter's three entries. */
+export function adapterShapes({ module, rank, inputSize, outputSize }: AdapterSize): [string, number[]][] {
+  return [
     [`${module}.${LORA_A}`, [rank, inputSize]],
     [`${module}.${LORA_B}`, [outputSize, rank]],
     [`${module}.${LORA_SCALE}`, []],
-  ]);
-  return new Map(entries);
+  ];
 }
 
-interface PlannedAdapter {
+/** alpha / rank, or alpha / sqrt(rank). */
+export function adapterScale({ rank, alpha, rslora }: { readonly rank: number; readonly alpha: number; readonly rslora: boolean }): number {
+  return alpha / (rslora ? Math.sqrt(rank) : rank);
+}
+
+export interface AdapterSize {
   readonly module: string;
+  readonly rank: number;
   readonly inputSize: number;
   readonly outputSize: number;
 }
 
-function plannedAdapters(shapes: Shapes, { targets }: LoraOptions, where: string): PlannedAdapter[] {
-  const modules = matchingModules(linearModules(shapes), targets, `${where}.targets`);
-  const adapted = modules.filter((module) => shapes.has(`${module}.${LORA_A}`));
-  if (adapted.length > 0) {
-    const hint = "Leave lora out of this stage: it goes on with the adapters of the stage before.";
-    throw new UserError({ kind: "ConfigError", where, what: `${adapted.length} of ${modules.length} modules have an adapter already, first "${adapted[0]}"`, hint });
-  }
+function plannedAdapters(shapes: Shapes, options: LoraOptions, where: string): (AdapterSize & { readonly scale: number })[] {
+  const { rankPattern = {}, alphaPattern = {}, rslora = false } = options;
+  const modules = matchingModules(linearModules(shapes), options.targets, `${where}.targets`);
+  refuseIdlePatterns(modules, { [`${where}.rankPattern`]: rankPattern, [`${where}.alphaPattern`]: alphaPattern });
+  refuseAdapted(shapes, where, modules);
   return modules.map((module) => {
     const [outputSize = 0, inputSize = 0] = shapes.get(`${module}.weight`) ?? [];
-    return { module, inputSize, outputSize };
+    const rank = patternValue(rankPattern, module, `${where}.rankPattern`) ?? options.rank;
+    const alpha = patternValue(alphaPattern, module, `${where}.alphaPattern`) ?? options.alpha;
+    return { module, rank, scale: adapterScale({ rank, alpha, rslora }), inputSize, outputSize };
   });
+}
+
+function refuseIdlePatterns(modules: readonly string[], patterns: Readonly<Record<string, Readonly<Record<string, number>>>>): void {
+  const idle = Object.entries(patterns).flatMap(([where, own]) => Object.keys(own).filter((pattern) => !modules.some((module) => matchesEnd(pattern, module, where))).map((pattern) => ({ where, pattern })));
+  if (idle.length === 0) return;
+  throw new UserError(idle.map(({ where, pattern }) => ({ kind: "ConfigError", where, what: `"${pattern}" matches none of ${modules.length} adapted modules`, hint: patternHint(pattern, modules) })));
+}
+
+/** @throws UserError - ConfigError when any of the modules has an adapter. */
+export function refuseAdapted(shapes: Shapes, where: string, modules: readonly string[] = linearModules(shapes)): void {
+  const adapted = modules.filter((module) => shapes.has(`${module}.${LORA_A}`));
+  if (adapted.length === 0) return;
+  const hint = "Leave lora out of this stage: it goes on with the adapters of the stage before.";
+  throw new UserError({ kind: "ConfigError", where, what: `${adapted.length} of ${modules.length} modules have an adapter already, first "${adapted[0]}"`, hint });
 }
 
 /** Stores the three entries of one adapter; takes ownership of `a` and `b`. */

@@ -16,6 +16,16 @@ export function compilePattern(pattern: string, where: string): RegExp {
   }
 }
 
+/** The value of the first pattern that a module's whole name, or its last parts, match; as PEFT reads rank_pattern and alpha_pattern. */
+export function patternValue(patterns: Readonly<Record<string, number>> | null | undefined, module: string, where: string): number | undefined {
+  return Object.entries(patterns ?? {}).find(([pattern]) => matchesEnd(pattern, module, where))?.[1];
+}
+
+/** Whether a module's whole name, or its last parts, match the expression. */
+export function matchesEnd(pattern: string, module: string, where: string): boolean {
+  return compilePattern(`^(?:.*\\.)?(?:${pattern})$`, where).test(module);
+}
+
 /** What the user may have meant: the parts of known names nearest to the words of the pattern. */
 export function patternHint(pattern: string, names: readonly string[]): string {
   const parts = [...new Set(names.flatMap((name) => name.split(".")))].filter((part) => !/^\d+$/.test(part));

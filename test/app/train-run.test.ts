@@ -5,6 +5,7 @@ import { memory } from "@tensorflow/tfjs-core";
 import { expect, test, vi } from "vitest";
 import { planRun, trainRun } from "../../src/app/index.ts";
 import type { RunConfig } from "../../src/config/index.ts";
+import { loraSchema } from "../../src/config/schema.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import { oneStep, stepsOf, toyRunConfig, toyWorkplace, train, withStage, writeToyModel } from "./toy-experiment.ts";
 
@@ -81,7 +82,7 @@ test("gradient checkpointing may be switched on by going on: the weights become,
 });
 
 test("the plan's numbers are those of the training that follows", { timeout: TIMEOUT_MS }, async () => {
-  const config = withStage(toyRunConfig(place.folder), "explain", { lora: { rank: 2, alpha: 4, targets: "language_model\\..*\\.[qv]_proj" }, trainable: [{ match: "lora_", learningRate: 1e-2 }] });
+  const config = withStage(toyRunConfig(place.folder), "explain", { lora: loraSchema.parse({ rank: 2, alpha: 4, targets: "language_model\\..*\\.[qv]_proj" }), trainable: [{ match: "lora_", learningRate: 1e-2 }] });
   const { stages } = await planRun({ config, stages: ["see", "explain"], signal: new AbortController().signal });
   const runDir = join(place.folder, "planned");
 

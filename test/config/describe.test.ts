@@ -70,3 +70,11 @@ test("written settings that change nothing are pointed out", async () => {
   ]);
   expect(idleSettings(await loadText(["stages.one.schedule.kind=cosine", "stages.one.mixture.fer=some"]))).toEqual([]);
 });
+
+test("what an adapter's folder says itself is idle beside it", async () => {
+  const plain = ["stages.one.schedule.kind=cosine", "stages.one.mixture.fer=some"];
+
+  expect(idleSettings(await loadText([...plain, "stages.one.lora={ from: adapter, dropout: 0.1 }", "stages.one.lora.rank=4"]))).toEqual([
+    "--set stages.one.lora.rank=4 stages.one.lora.rank has no effect: it is that of the adapter in lora.from",
+  ]);
+});

@@ -89,6 +89,12 @@ test("each path is relative to the file that names it, or to the working directo
   expect(config.model.folder).toBe(join(folder, "cwd/sub/m"));
 });
 
+test("the folder of a stage's adapter is such a path too", async () => {
+  const { config } = await load({ "a.yaml": BASE }, { set: ["stages.one.lora={ from: adapter }"], workingDirectory: join(folder, "cwd") });
+
+  expect(config.stages[0]?.lora).toMatchObject({ from: join(folder, "cwd/adapter"), dropout: 0 });
+});
+
 test("--set splits at the first =, reads YAML and finds list items by name and by position", async () => {
   const set = ["model.system=a=b", "stages.one.budget.maxSteps=20", "stages.0.mixture={ erc: 1e-1 }", "data.modalities=[text]"];
 

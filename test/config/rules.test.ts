@@ -54,3 +54,13 @@ test("warm-up leaves steps at the peak", () => {
     "stages.0.schedule.warmup: got 1, expected a share below 1 | With 1 the whole stage is warm-up and the peak learning rate comes at its last step.",
   ]);
 });
+
+test("lora names its targets or an adapter's folder, and its patterns are regular expressions", () => {
+  const lora = (settings: Record<string, unknown>): string[] => issuesOf([{ lora: settings }]);
+
+  expect(lora({ targets: ["q_proj"] })).toEqual([]);
+  expect(lora({ from: "adapter", dropout: 0.05 })).toEqual([]);
+  expect(lora({ rank: 4 })).toEqual(["stages.0.lora: got neither targets nor from, expected one of them | targets: which modules get new adapters; from: the folder of an adapter to go on with."]);
+  expect(lora({ targets: "x", from: "adapter" })).toEqual(["stages.0.lora: got targets and from, expected one of them | An adapter's folder says itself which modules it adapts."]);
+  expect(lora({ targets: ["q_proj"], alphaPattern: { "(": 2 } })).toEqual([expect.stringMatching(/^stages\.0\.lora\.alphaPattern\.\(: got "\(", expected a regular expression/)]);
+});

@@ -89,3 +89,21 @@ test("merging by hand: W + scale * B A", async () => {
 
   expect(values(store.get("m.weight"))).toEqual([16, 32]);
 });
+
+test("ranks and alphas by module as PEFT reads its patterns, and the rank-stabilised scale alpha / sqrt(rank)", async () => {
+  const store = await toyStore();
+  const value = ["language_model.model.layers.0.self_attn.v_proj", "language_model.model.layers.1.self_attn.v_proj"];
+
+  addLora(store, { rank: 2, alpha: 8, targets: "language_model\\..*\\.[qv]_proj", rankPattern: { "layers\\.1\\.self_attn\\.v_proj": 4 }, alphaPattern: { v_proj: 6 }, rslora: true }, 1);
+
+  const sizes = [QUERY, ...value].map((module) => [store.get(`${module}.lora_A.weight`).shape[0], values(store.get(`${module}.lora_scale`))[0]]);
+  expect(sizes).toEqual([[2, Math.fround(8 / Math.SQRT2)], [2, Math.fround(6 / Math.SQRT2)], [4, 3]]);
+});
+
+test("a pattern that matches no adapted module is an error", async () => {
+  const store = await toyStore();
+
+  expect(() => addLora(store, { rank: 2, alpha: 8, targets: ["q_proj"], rankPattern: { "q_prj": 4 } }, 1, "stages.a.lora")).toThrow(
+    /^ConfigError stages\.a\.lora\.rankPattern: "q_prj" matches none of 4 adapted modules\.\n {2}Nearest parts of names: q_proj/,
+  );
+});

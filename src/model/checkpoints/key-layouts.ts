@@ -9,15 +9,20 @@ export interface KeyLayout {
   readonly keysOf: (parameter: string) => readonly string[];
 }
 
-const original: KeyLayout = { keysOf: (parameter) => [parameter] };
+export const original: KeyLayout = { keysOf: (parameter) => [parameter] };
 
 /** The layout of a file with these tensors. */
 export function keyLayoutOf(keys: Iterable<string>): KeyLayout {
   for (const key of keys) {
-    if (key.startsWith("model.vision_tower.")) return nativeLayout({ tower: "model.vision_tower", projector: "model.multi_modal_projector", decoder: "model.language_model", head: "lm_head" });
-    if (key.startsWith("vision_tower.")) return nativeLayout({ tower: "vision_tower", projector: "multi_modal_projector", decoder: "language_model.model", head: "language_model.lm_head" });
+    if (key.startsWith("model.vision_tower.")) return native;
+    if (key.startsWith("vision_tower.")) return olderNative;
   }
   return original;
+}
+
+/** Names of modules as PEFT sees them: those of the class in memory, which for native files of both ages are the later ones. */
+export function moduleLayoutOf(keys: Iterable<string>): KeyLayout {
+  return keyLayoutOf(keys) === original ? original : native;
 }
 
 interface NativeNames {
@@ -46,6 +51,11 @@ const PROJECTOR: ReadonlyMap<string, string> = new Map([["0", "layer_norm"], ["1
 function nativeLayout(names: NativeNames): KeyLayout {
   return { keysOf: (parameter) => nativeKeys(parameter, names) };
 }
+
+const native = nativeLayout({ tower: "model.vision_tower", projector: "model.multi_modal_projector", decoder: "model.language_model", head: "lm_head" });
+const olderNative = nativeLayout({ tower: "vision_tower", projector: "multi_modal_projector", decoder: "language_model.model", head: "language_model.lm_head" });
+
+export const KEY_LAYOUTS: readonly KeyLayout[] = [original, native, olderNative];
 
 function nativeKeys(parameter: string, { tower, projector, decoder, head }: NativeNames): readonly string[] {
   const embedding = /^vision_model\.embeddings\.(.+)$/.exec(parameter)?.[1];

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { randomNormal, tensor } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { loadWeights, readModelFolder } from "../../../src/model/checkpoints/hf-folder.ts";
-import { readAdapter, writeAdapter } from "../../../src/model/checkpoints/peft.ts";
+import { readAdapter } from "../../../src/model/checkpoints/peft.ts";
 import { openSafetensors } from "../../../src/model/checkpoints/safetensors.ts";
+import { writeAdapter } from "../../../src/model/checkpoints/write-peft.ts";
 import { writeSafetensors, type TensorToWrite } from "../../../src/model/checkpoints/write-safetensors.ts";
 import { addLora, isLora } from "../../../src/model/lora.ts";
 import type { ParamStore } from "../../../src/model/params.ts";
@@ -22,7 +23,7 @@ test.each([
   const store = await goldenStore(set);
   const folder = await temporaryFolder();
 
-  const modules = await readAdapter(goldenPath(set, "lora"), store);
+  const { modules } = await readAdapter(goldenPath(set, "lora"), store);
   await writeAdapter(folder, store, { baseModel: "base", alsoTrained: [] });
 
   expect(modules.length).toBe(count);
@@ -74,7 +75,7 @@ test("an adapter of the language model alone, with rank-stabilised scale and liv
     { name: "base_model.model.model.layers.0.self_attn.q_proj.lora_B.default.weight", shape: [16, 4], data: new Float32Array(64) },
   ]);
 
-  expect(await readAdapter(folder, store)).toEqual([QUERY]);
+  expect((await readAdapter(folder, store)).modules).toEqual([QUERY]);
   // alpha / sqrt(r)
   expect([...store.get(`${QUERY}.lora_scale`).dataSync()]).toEqual([4]);
   expect(store.get(`${QUERY}.lora_A.weight`).dataSync()[0]).toBe(2);
