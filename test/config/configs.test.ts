@@ -3,9 +3,10 @@ import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import { idleSettings, loadConfig } from "../../src/config/index.ts";
 import { openModel } from "../../src/app/experiment.ts";
+import { withAdapters } from "../../src/app/stage-adapters.ts";
 import { expectedParameters } from "../../src/model/checkpoints/expected-parameters.ts";
 import { readModelFolder } from "../../src/model/checkpoints/hf-folder.ts";
-import { isLora, loraShapes } from "../../src/model/lora.ts";
+import { isLora } from "../../src/model/lora.ts";
 import { trainableParameters } from "../../src/train/trainable.ts";
 import { goldenPath } from "../golden/golden.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -101,17 +102,17 @@ test.each(SIZES)("%s is the paper's recipe, stage by stage", async (file) => {
     });
     expect(stage.trainable.map(({ learningRate }) => learningRate)).toEqual([1e-4]);
   }
-  expect(first!.lora).toMatchObject({ rank: 8, alpha: 32 });
+  expect(first!.lora).toMatchObject({ rank: 8, alpha: 32, dropout: 0.05, rslora: false });
   expect(second!.lora).toBeUndefined(); // the adapters of the stage before
   expect(config.stages).toHaveLength(2);
 });
 
 test.each(["internvl2-qwen2", "internvl2-internlm2", "internvl2-phi3"])("the recipe adapts every linear map of the decoder's layers and of the projector of %s, and trains nothing else but a projector for sound", async (set) => {
   const { config } = await loadConfig(join(FOLDER, "emoverse-1b.yaml"));
-  const { lora, trainable } = config.stages[0]!;
+  const { trainable } = config.stages[0]!;
   const shapesWith = async (audioFolder?: string) => {
     const base = expectedParameters((await readModelFolder(goldenPath(set), { audioFolder })).config);
-    return new Map([...base, ...loraShapes(base, lora!)]);
+    return withAdapters(config, config.stages[0]!, base);
   };
   const trained = (shapes: Awaited<ReturnType<typeof shapesWith>>): string[] => [...trainableParameters(trainable, [...shapes.keys()], "trainable").keys()];
 
