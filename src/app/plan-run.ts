@@ -3,7 +3,7 @@ import { deviceLimits, type DeviceLimits, hostLimits } from "../backend/device-l
 import { type ActiveBackend, selectBackend } from "../backend/select.ts";
 import type { RunConfig } from "../config/index.ts";
 import { resultOf } from "../core/reports.ts";
-import { productRate } from "../doctor/index.ts";
+import { quickRate } from "../doctor/index.ts";
 import { expectedParameters } from "../model/checkpoints/expected-parameters.ts";
 import { weightShapes } from "../model/checkpoints/hf-folder.ts";
 import type { Shapes } from "../model/params.ts";
@@ -35,9 +35,6 @@ export interface PlannedDevice extends DeviceLimits {
   readonly gigaflops?: number;
 }
 
-/** Milliseconds for the rate. */
-const RATE_BUDGET = 150;
-
 /** The plans of the stages. No weight is loaded; nothing is written, unless the config names a cache. A backend that does not start is no obstacle. */
 export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<RunPlan> {
   const experiment = await openExperiment(config);
@@ -52,7 +49,7 @@ export async function planRun({ config, stages: names, signal }: PlanOptions): P
 
 async function plannedDevice({ backend, precision }: RunConfig): Promise<{ readonly device: PlannedDevice; readonly place: Place }> {
   const active = await selectBackend(backend, precision).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
-  if (typeof active !== "string") return { device: { ...(await deviceLimits(active)), gigaflops: (await productRate(RATE_BUDGET)).gigaflops }, place: placeOf(active) };
+  if (typeof active !== "string") return { device: { ...(await deviceLimits(active)), gigaflops: await quickRate() }, place: placeOf(active) };
   return { device: { ...hostLimits(), backendFailure: `${backend} does not start here: ${active.split("\n", 1)[0] ?? ""}` }, place: "host" };
 }
 

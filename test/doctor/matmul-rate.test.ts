@@ -1,7 +1,7 @@
 import { registerKernel, unregisterKernel, getKernel, memory } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { selectBackend } from "../../src/backend/select.ts";
-import { bestRate, matmulRate } from "../../src/doctor/matmul-rate.ts";
+import { bestRate, matmulRate, quickRate } from "../../src/doctor/matmul-rate.ts";
 
 test("matrices grow until a product takes 30 ms, then fill the budget", async () => {
   const runs: (readonly [number, number])[] = [];
@@ -31,6 +31,7 @@ test("a backend's own product is right, a wrong one is seen, and nothing is left
   const right = await matmulRate();
   expect(right.gigaflops).toBeGreaterThan(0);
   expect(right.error).toBeLessThan(1e-5);
+  expect(await quickRate()).toBeGreaterThan(0);
   expect(memory().numTensors).toBe(before);
 
   const { kernelFunc } = getKernel("BatchMatMul", "cpu");
