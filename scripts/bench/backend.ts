@@ -2,8 +2,8 @@
 import { backend, dispose, getBackend, memory, reshape, scalar, slice, type Tensor, tidy } from "@tensorflow/tfjs-core";
 import { hasHostMemory, readFloats } from "../../src/backend/host-memory.ts";
 import { selectBackend } from "../../src/backend/select.ts";
-import { PRECISIONS } from "../../src/backend/names.ts";
-import { BACKEND_VARIABLE, DEFAULT_BACKEND, PRECISION_VARIABLE } from "./runs.ts";
+import { FROZEN_BASES, type FrozenBase, PRECISIONS } from "../../src/backend/names.ts";
+import { BACKEND_VARIABLE, DEFAULT_BACKEND, FROZEN_BASE_VARIABLE, PRECISION_VARIABLE } from "./runs.ts";
 
 export interface TimedBackend {
   readonly device: string;
@@ -14,6 +14,11 @@ export async function startBackend(): Promise<TimedBackend> {
   const precision = PRECISIONS.find((known) => known === process.env[PRECISION_VARIABLE]);
   const { device } = await selectBackend(process.env[BACKEND_VARIABLE] ?? DEFAULT_BACKEND, precision);
   return { device, isOnGpu: isOnGpu() };
+}
+
+/** How the weights that are not trained are kept. */
+export function frozenBase(): FrozenBase {
+  return FROZEN_BASES.find((known) => known === process.env[FROZEN_BASE_VARIABLE]) ?? "float32";
 }
 
 /** Whether the current backend computes with a GPU's memory, which is scarcer or faster than the machine's. */

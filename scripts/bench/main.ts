@@ -28,14 +28,14 @@ async function findPeer(isOnGpu: boolean): Promise<Peer | undefined> {
   }
 }
 
-async function bench({ json, backend, precision, cases }: BenchArguments): Promise<number> {
-  const ours = openOurs(backend, precision);
+async function bench({ json, cases, ...how }: BenchArguments): Promise<number> {
+  const ours = openOurs(how);
   try {
-    const result = await runBench(backend, cases, { peak: ours.peak, ours: ours.run, findPeer }, say);
+    const result = await runBench(how.backend, cases, { peak: ours.peak, ours: ours.run, findPeer }, say);
     console.log(json ? JSON.stringify(result) : renderResult(result));
     return result.cases.every(({ ms }) => ms !== null) ? 0 : 1;
   } catch (error) {
-    say(`m2se could not run on ${backend}: ${reasonOf(error)}`);
+    say(`m2se could not run on ${how.backend}: ${reasonOf(error)}`);
     return 1;
   }
 }

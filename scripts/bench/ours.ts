@@ -1,10 +1,10 @@
 /** @file Our side, each run in a process of its own. */
 import { extname, join } from "node:path";
 import type { z } from "zod";
-import type { Precision } from "../../src/backend/names.ts";
+import type { FrozenBase, Precision } from "../../src/backend/names.ts";
 import type { CaseName } from "./case-names.ts";
 import { runProgram } from "./processes.ts";
-import { BACKEND_VARIABLE, GEMM, type GemmRun, gemmRunSchema, type MeasuredRun, measuredRunSchema, PRECISION_VARIABLE } from "./runs.ts";
+import { BACKEND_VARIABLE, FROZEN_BASE_VARIABLE, GEMM, type GemmRun, gemmRunSchema, type MeasuredRun, measuredRunSchema, PRECISION_VARIABLE } from "./runs.ts";
 
 export interface Ours {
   readonly peak: () => Promise<GemmRun>;
@@ -14,10 +14,16 @@ export interface Ours {
 /** Beside this file, under the same extension: bundled, both are JavaScript. */
 const CHILD = join(import.meta.dirname, `child${extname(import.meta.filename)}`);
 
-/** The named backend and precision, as `selectBackend` takes them. */
-export function openOurs(backend: string, precision: Precision): Ours {
+export interface OursOptions {
+  /** As `selectBackend` takes them. */
+  readonly backend: string;
+  readonly precision: Precision;
+  readonly frozenBase: FrozenBase;
+}
+
+export function openOurs({ backend, precision, frozenBase }: OursOptions): Ours {
   // execArgv is what tsx was started with, so that the child reads TypeScript as well.
-  const child = <T>(argument: string, schema: z.ZodType<T>) =>
-    runProgram({ command: process.execPath, args: [...process.execArgv, CHILD, argument], environment: { [BACKEND_VARIABLE]: backend, [PRECISION_VARIABLE]: precision } }, schema);
+  const environment = { [BACKEND_VARIABLE]: backend, [PRECISION_VARIABLE]: precision, [FROZEN_BASE_VARIABLE]: frozenBase };
+  const child = <T>(argument: string, schema: z.ZodType<T>) => runProgram({ command: process.execPath, args: [...process.execArgv, CHILD, argument], environment }, schema);
   return { peak: () => child(GEMM, gemmRunSchema), run: (name) => child(name, measuredRunSchema) };
 }

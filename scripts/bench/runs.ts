@@ -4,6 +4,7 @@ import { z } from "zod";
 /** By which child.ts is told its backend. */
 export const BACKEND_VARIABLE = "M2SE_BENCH_BACKEND";
 export const PRECISION_VARIABLE = "M2SE_BENCH_PRECISION";
+export const FROZEN_BASE_VARIABLE = "M2SE_BENCH_FROZEN_BASE";
 
 /** The backend that users without a GPU get. */
 export const DEFAULT_BACKEND = "onnxruntime";

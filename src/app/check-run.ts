@@ -251,7 +251,7 @@ interface MemoryOf {
 }
 
 /** A full batch with the data's share of supervised tokens and clips; `m2se plan` has the exact one. */
-function stageMemory({ config: { data }, stage: { budget }, open, train, shapes, trained }: MemoryOf): MemoryEstimate {
+function stageMemory({ config: { data, model: { frozenBase } }, stage: { budget }, open, train, shapes, trained }: MemoryOf): MemoryEstimate {
   const allTokens = sum([...train.prefixTokens.values(), ...train.branchTokens.values()]);
   const perRow = (count: number): number => Math.ceil((count * budget.rowTokens) / Math.max(1, allTokens));
   const { clipSpec } = open;
@@ -260,6 +260,7 @@ function stageMemory({ config: { data }, stage: { budget }, open, train, shapes,
     config: open.model.config,
     shapes,
     trained,
+    frozenBase,
     batch: {
       rows: budget.rowsPerBatch,
       length: budget.rowTokens,

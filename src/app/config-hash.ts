@@ -16,7 +16,12 @@ export function differingSettings(got: readonly [RunConfig, StageConfig], expect
 
 function decisiveSettings({ seed, model, data, levels }: RunConfig, stage: StageConfig): object {
   const { checkpoints: _, ...decisive } = stage;
-  return { seed, model, levels, stage: { ...decisive, budget: decisiveBudget(stage.budget) }, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } };
+  return { seed, model: decisiveModel(model), levels, stage: { ...decisive, budget: decisiveBudget(stage.budget) }, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } };
+}
+
+/** Runs from before there was frozenBase go on. */
+function decisiveModel({ frozenBase, ...model }: RunConfig["model"]): object {
+  return frozenBase === "float32" ? model : { ...model, frozenBase };
 }
 
 function decisiveBudget({ gradientCheckpointing: _, ...budget }: StageConfig["budget"]): object {

@@ -8,6 +8,7 @@ import type { Split } from "../data/record.ts";
 import { decodeMethod, type DecodeMethod, type Predictor, predictSamples } from "../eval/predict.ts";
 import { inSampleOrder, type Prediction, readPredictions, writePredictions } from "../eval/predictions.ts";
 import { scorePredictions, type ScoresFile } from "../eval/score.ts";
+import { frozenBaseNotice } from "../model/frozen-base.ts";
 import { TASKS } from "../tasks/index.ts";
 import type { TaskName } from "../tasks/task.ts";
 import { type Answering, openAnswering } from "./answering.ts";
@@ -46,6 +47,8 @@ export async function* evalRun(options: EvalOptions): AsyncGenerator<EvalEvent> 
   const { split } = config.eval;
   try {
     yield { kind: "evaluation-start", backend: backend.name, device: backend.device, checkpoint: checkpoint.folder, split };
+    const notice = frozenBaseNotice(config.model.frozenBase);
+    if (notice !== undefined) yield { kind: "warning", message: notice };
     for (const task of options.tasks) {
       if (options.signal.aborted) return;
       yield* evaluateTask(options, { experiment, answering, params, task, checkpoint: checkpoint.folder });

@@ -55,7 +55,7 @@ async function plannedDevice({ backend, precision }: RunConfig): Promise<{ reado
 
 /** Where a backend's tensors are. */
 export function placeOf({ name, gpu }: Pick<ActiveBackend, "name" | "gpu">): Place {
-  if (gpu === undefined) return "host";
+  if (gpu === undefined) return name === "onnxruntime" ? "host" : "plain-host";
   return name === "webgpu" ? "fused-gpu" : "gpu";
 }
 

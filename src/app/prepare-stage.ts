@@ -5,6 +5,7 @@ import { resolveMixture } from "../curriculum/mixture.ts";
 import { tooLongProblems } from "../curriculum/pack.ts";
 import { type PlanContext, planStage, type StagePlan } from "../curriculum/plan.ts";
 import { scheduleStage, type StageInput, type StageSchedule } from "../curriculum/schedule.ts";
+import { refuseToTrainPacked } from "../model/frozen-base.ts";
 import type { Shapes } from "../model/params.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
@@ -45,6 +46,7 @@ export interface StageStart {
 export function prepareStage(experiment: Experiment, stage: StageConfig, { loaded, shapes, place, gigaflops }: StageStart): PreparedStage {
   const { config, encoding } = experiment;
   const learningRates = trainableParameters(stage.trainable, [...shapes.keys()], `stages.${stage.name}.trainable`);
+  refuseToTrainPacked(config.model.frozenBase, { shapes, trained: [...learningRates.keys()], where: `stages.${stage.name}.trainable` });
   const input: StageInput = {
     stage: stage.name,
     seed: config.seed,
@@ -63,7 +65,7 @@ export function prepareStage(experiment: Experiment, stage: StageConfig, { loade
 }
 
 function memoryInput(
-  { config: { data }, model }: Experiment,
+  { config: { data, model: { frozenBase } }, model }: Experiment,
   { budget }: StageConfig,
   { plan: { largestBatch, steps }, shapes, trained, loaded, place }: StageStart & { readonly plan: StagePlan; readonly trained: readonly string[] },
 ): MemoryInput {
@@ -72,6 +74,7 @@ function memoryInput(
     config: model.config,
     shapes,
     trained,
+    frozenBase,
     batch: { rows, length: budget.rowTokens, supervised: supervisedTokens, frames: videoClips * data.frames, sounds: audioClips },
     batches: steps * budget.accumulation,
     accumulation: budget.accumulation,

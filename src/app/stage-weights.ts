@@ -2,6 +2,7 @@
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { baseHash, isDrawn, loadWeights, type ModelFolder } from "../model/checkpoints/hf-folder.ts";
+import { packsOf } from "../model/frozen-base.ts";
 import { initRandom } from "../model/init.ts";
 import { ParamStore } from "../model/params.ts";
 import { checkCheckpoint, type Checkpoint, loadCheckpointWeights } from "../train/checkpoint.ts";
@@ -18,8 +19,8 @@ export interface StageWeights {
 }
 
 /** The base model's weights, loaded or random; what no file holds is random in any case. */
-export async function loadBase({ model: { init }, seed }: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<{ params: ParamStore; base: string }> {
-  const params = new ParamStore();
+export async function loadBase({ model: { init, frozenBase }, seed }: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<{ params: ParamStore; base: string }> {
+  const params = new ParamStore(packsOf(frozenBase));
   if (init === "weights") await loadWeights(folder, params);
   initRandom(folder.config, seed, params, (name) => init === "random" || isDrawn(folder, name));
   return { params, base: await baseHash(folder, { init, seed }) };

@@ -5,6 +5,7 @@ import { type ActiveBackend, selectBackend } from "../backend/select.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
+import { frozenBaseNotice } from "../model/frozen-base.ts";
 import { latestCheckpoint } from "../train/checkpoint-folders.ts";
 import { readCheckpoint } from "../train/checkpoint.ts";
 import type { RunEvent } from "../train/events.ts";
@@ -58,6 +59,8 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const { config, runDir, signal } = options;
   const stages = options.stages.map((name) => stageNamed(config, name));
   yield { kind: "run-start", backend: backend.name, device: backend.device, reason: backend.reason, stages: options.stages, seed: config.seed };
+  const notice = frozenBaseNotice(config.model.frozenBase);
+  if (notice !== undefined) yield { kind: "warning", message: notice };
   await writeFileAtomic(join(runDir, "provenance.json"), toJson(await provenance(experiment, backend)));
   const loaded = yield* loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), {
     signal,

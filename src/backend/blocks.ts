@@ -1,7 +1,8 @@
 /** @file Which backend compiles blocks. */
 import { backend } from "@tensorflow/tfjs-core";
 import { OrtBackend } from "./onnxruntime/backend.ts";
-import { type BlockCall, BlockCompiler, isTaped, type Kept } from "./onnxruntime/compile.ts";
+import type { BlockCall, Kept } from "./onnxruntime/block-call.ts";
+import { BlockCompiler, isTaped } from "./onnxruntime/compile.ts";
 
 const compilers = new WeakMap<OrtBackend, BlockCompiler>();
 
@@ -12,6 +13,11 @@ export function blockCompiler(): BlockCompiler | undefined {
   const compiler = compilers.get(current) ?? new BlockCompiler(current);
   compilers.set(current, compiler);
   return compiler;
+}
+
+/** Whether compiled blocks unpack weights of 8 bits as they compute; elsewhere every weight is float32. */
+export function keepsPackedWeights(): boolean {
+  return blockCompiler() !== undefined;
 }
 
 export { type BlockCall, isTaped, type Kept };

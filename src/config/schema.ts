@@ -3,7 +3,7 @@
  * and how long. Every default lives here and nowhere else. Paths are relative to the file that names them.
  */
 import { z } from "zod";
-import { ADAPTER_PREFIX, BACKENDS, PRECISIONS } from "../backend/names.ts";
+import { ADAPTER_PREFIX, BACKENDS, FROZEN_BASES, PRECISIONS } from "../backend/names.ts";
 import { SPLITS } from "../data/record.ts";
 import { CAUSE_PROMPTS, EMOTION_PROMPTS, PAPER_FORM } from "../tasks/prompt-form.ts";
 import { TASK_NAMES } from "../tasks/task.ts";
@@ -40,6 +40,7 @@ const modelSchema = z.strictObject({
   folder: z.string().describe("Hugging Face style folder: config.json, tokenizer.json and, unless randomly started, safetensors"),
   audioFolder: z.string().optional().describe("whisper-* folder whose encoder hears the clips, through a projector that starts at random; absent: no sound, as in the paper, unless the model folder has an audio tower of its own"),
   init: z.enum(["weights", "random"]).default("weights").describe("start from the folder's weights, or random from its config.json"),
+  frozenBase: z.enum(FROZEN_BASES).default("float32").describe("how the matrices in the layers of decoder and towers are kept; int8: rounded, on the backend onnxruntime in a quarter of the memory, and no stage trains them, only adapters, projectors, embeddings and norms"),
   system: z.string().default("You are an sentiment and emotion analysis expert.").describe("system turn (the paper's wording)"),
 });
 

@@ -3,12 +3,11 @@
  * Scales keep every stream near unit size at any width, so that a small model learns from the first step; the
  * published 0.02 fits widths near a thousand and starves narrow ones.
  */
-import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { rng } from "../core/rng.ts";
 import { expectedParameters } from "./checkpoints/expected-parameters.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Shape } from "./named-shapes.ts";
-import type { ParamStore } from "./params.ts";
+import { type ParamStore, sizeOfShape } from "./params.ts";
 
 /** Token embeddings and learned positions: small beside what the layers add, large enough to be told apart at once. */
 const EMBEDDING_SCALE = 0.2;
@@ -20,15 +19,11 @@ const NORM = /(norm\d?|mlp1\.0|audio_mlp\.0)\.weight$/;
 
 /** Fills `store` with every weight that `config` asks for, or with those that are wanted. */
 export function initRandom(config: ModelConfig, seed: number, store: ParamStore, isWanted: (name: string) => boolean = () => true): void {
-  for (const [name, shape] of expectedParameters(config)) if (isWanted(name)) store.set(name, initialWeight(name, shape, config, seed));
+  for (const [name, shape] of expectedParameters(config)) if (isWanted(name)) store.load(name, initialValues(name, shape, config, seed), shape);
 }
 
-function initialWeight(name: string, shape: Shape, config: ModelConfig, seed: number): Tensor {
-  const size = shape.reduce((product, side) => product * side, 1);
-  return tensor(initialValues(name, shape, size, config, seed), [...shape], "float32");
-}
-
-function initialValues(name: string, shape: Shape, size: number, config: ModelConfig, seed: number): Float32Array {
+function initialValues(name: string, shape: Shape, config: ModelConfig, seed: number): Float32Array {
+  const size = sizeOfShape(shape);
   if (name.endsWith(".bias")) return new Float32Array(size);
   if (NORM.test(name) || /\.ls[12]$/.test(name)) return new Float32Array(size).fill(1);
   if (name.endsWith("embed_positions.weight")) return sinusoids(shape);

@@ -3,17 +3,20 @@
  * Model functions see a `Params` view of it, so that a block does not know which layer it is.
  */
 import { backend, keep, mul, tensor as newTensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import type { Kept } from "../backend/blocks.ts";
+import { keepsPackedWeights, type Kept } from "../backend/blocks.ts";
 import { dropoutMask } from "../backend/dropout-mask.ts";
-import { borrowFloats, hostFloats } from "../backend/host-memory.ts";
+import { borrowFloats, hostFloats, readFloats } from "../backend/host-memory.ts";
+import { type PackedWeight, packWeight, unpackedValues } from "../backend/packed-weight.ts";
 import { invariant } from "../core/errors.ts";
 import { counterKey } from "../core/rng.ts";
 import { nearestNames } from "../core/suggest.ts";
 
 /** Weights by relative name; tensors are borrowed, never disposed by the reader. */
 export interface Params {
-  /** Throws when the name is unknown. */
+  /** Throws when the name is unknown. Of a packed weight it is a new tensor of the rounded numbers; compiled blocks never ask for it. */
   get(name: string): Tensor;
+  /** The weight of this name if it is kept in 8 bits. */
+  packed(name: string): PackedWeight | undefined;
   has(name: string): boolean;
   /** Whether the current stage trains this parameter. */
   isTrainable(name: string): boolean;
@@ -45,23 +48,35 @@ export function sizeOfShape(shape: readonly number[]): number {
   return shape.reduce((size, side) => size * side, 1);
 }
 
+/** Which weights of the base model a store rounds to 8 bits. */
+export type Packs = (name: string, shape: readonly number[]) => boolean;
+
 /** Owner of the weights. Everything else borrows. */
 export class ParamStore implements Params {
-  readonly #tensors = new Map<string, Tensor>();
+  readonly #weights = new Map<string, Tensor | PackedWeight>();
+  readonly #packs: Packs;
   /** Names whose memory was allocated here; nobody else holds it. */
   readonly #own = new Set<string>();
   #trainable: ReadonlySet<string> = new Set();
   #kept: Kept = "intermediates";
   #dropout: Dropout | undefined;
 
+  constructor(packs: Packs = () => false) {
+    this.#packs = packs;
+  }
+
   get(name: string): Tensor {
-    const tensor = this.#tensors.get(name);
-    if (tensor === undefined) throw new Error(`no parameter "${name}"; nearest: ${nearestNames(name, this.names()).join(", ") || "none"}`);
-    return tensor;
+    const weight = this.#weight(name);
+    return isPacked(weight) ? newTensor(unpackedValues(weight), [...weight.shape], "float32") : weight;
+  }
+
+  packed(name: string): PackedWeight | undefined {
+    const weight = this.#weights.get(name);
+    return weight !== undefined && isPacked(weight) ? weight : undefined;
   }
 
   has(name: string): boolean {
-    return this.#tensors.has(name);
+    return this.#weights.has(name);
   }
 
   isTrainable(name: string): boolean {
@@ -81,6 +96,8 @@ export class ParamStore implements Params {
   setTrainable(names: Iterable<string>, kept: Kept = "intermediates"): void {
     this.#trainable = new Set(names);
     this.#kept = kept;
+    const packed = [...this.#trainable].find((name) => this.packed(name) !== undefined);
+    invariant(packed === undefined, () => `"${packed ?? ""}" is kept in 8 bits and cannot be trained`);
   }
 
   get drops(): boolean {
@@ -103,19 +120,39 @@ export class ParamStore implements Params {
   }
 
   names(): string[] {
-    return [...this.#tensors.keys()];
+    return [...this.#weights.keys()];
   }
 
   /** Every parameter's shape by name. */
   shapes(): Shapes {
-    return new Map([...this.#tensors].map(([name, { shape }]) => [name, shape]));
+    return new Map([...this.#weights].map(([name, { shape }]) => [name, shape]));
+  }
+
+  /** Throws when the name is unknown. */
+  shapeOf(name: string): readonly number[] {
+    return this.#weight(name).shape;
+  }
+
+  /** A parameter's numbers, of a packed weight the rounded ones; borrowed. */
+  async read(name: string): Promise<Float32Array> {
+    const weight = this.#weight(name);
+    return isPacked(weight) ? unpackedValues(weight) : readFloats(weight);
+  }
+
+  /**
+   * Sets a weight of the base model from its numbers, which are given away. What the store packs is rounded to 8 bits, and
+   * kept in 8 bits where the backend can compute with them.
+   */
+  load(name: string, values: Float32Array, shape: readonly number[]): void {
+    const packed = this.#packs(name, shape) ? packWeight(values, shape) : undefined;
+    this.delete(name);
+    this.#weights.set(name, packed !== undefined && keepsPackedWeights() ? packed : newTensor(packed === undefined ? values : unpackedValues(packed), [...shape], "float32"));
   }
 
   /** Takes ownership of `tensor`; an earlier one of this name is disposed. */
   set(name: string, tensor: Tensor): void {
-    this.#tensors.get(name)?.dispose();
-    this.#tensors.set(name, tensor);
-    this.#own.delete(name);
+    this.delete(name);
+    this.#weights.set(name, tensor);
   }
 
   /** Changes a float32 parameter's numbers in this process's memory: in place where that touches nobody else's, else in a new tensor. */
@@ -137,25 +174,42 @@ export class ParamStore implements Params {
   }
 
   delete(name: string): void {
-    this.#tensors.get(name)?.dispose();
-    this.#tensors.delete(name);
+    disposeWeight(this.#weights.get(name));
+    this.#weights.delete(name);
+    this.#own.delete(name);
   }
 
   /** Number of scalars under the given names, or in the whole store. */
   count(names: readonly string[] = this.names()): number {
-    return names.reduce((sum, name) => sum + this.get(name).size, 0);
+    return names.reduce((sum, name) => sum + sizeOfShape(this.shapeOf(name)), 0);
   }
 
   dispose(): void {
-    for (const tensor of this.#tensors.values()) tensor.dispose();
-    this.#tensors.clear();
+    for (const weight of this.#weights.values()) disposeWeight(weight);
+    this.#weights.clear();
   }
+
+  #weight(name: string): Tensor | PackedWeight {
+    const weight = this.#weights.get(name);
+    if (weight === undefined) throw new Error(`no parameter "${name}"; nearest: ${nearestNames(name, this.names()).join(", ") || "none"}`);
+    return weight;
+  }
+}
+
+/** A packed weight is left to the garbage collector. */
+function disposeWeight(weight: Tensor | PackedWeight | undefined): void {
+  if (weight !== undefined && !isPacked(weight)) weight.dispose();
+}
+
+function isPacked(weight: Tensor | PackedWeight): weight is PackedWeight {
+  return "codes" in weight;
 }
 
 /** A view of `params` under a prefix. */
 function scopedParams(params: Params, prefix: string): Params {
   return {
     get: (name) => params.get(`${prefix}.${name}`),
+    packed: (name) => params.packed(`${prefix}.${name}`),
     has: (name) => params.has(`${prefix}.${name}`),
     isTrainable: (name) => params.isTrainable(`${prefix}.${name}`),
     trainsWithin: (inner) => params.trainsWithin(`${prefix}.${inner}`),

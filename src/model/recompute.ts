@@ -49,6 +49,7 @@ function recording(params: Params, prefix: string, read: Map<string, Tensor>): P
       if (params.isTrainable(name)) read.set(prefix + name, tensor);
       return tensor;
     },
+    packed: (name) => params.packed(name),
     has: (name) => params.has(name),
     isTrainable: (name) => params.isTrainable(name),
     trainsWithin: (prefix) => params.trainsWithin(prefix),

@@ -112,7 +112,7 @@ export async function loadCheckpointWeights({ folder }: Checkpoint, store: Param
     const problems = file.names.flatMap((name): string[] => {
       const { shape } = file.info(name);
       if (!store.has(name)) return isLora(name) && store.has(`${moduleOf(name)}.weight`) ? [] : [`tensor "${name}" is not in this model; nearest: ${nearestNames(name, store.names())[0] ?? "none"}`];
-      const expected = store.get(name).shape;
+      const expected = store.shapeOf(name);
       return shape.join() === expected.join() ? [] : [`tensor "${name}": Got shape [${shape.join(", ")}], expected [${expected.join(", ")}]`];
     });
     if (problems.length > 0) throw new UserError(problems.slice(0, 12).map((what): Problem => ({ kind: "CheckpointError", where: folder, what, hint: "Use the model folder and the lora settings that the checkpoint was trained with." })));

@@ -1,7 +1,10 @@
 /** @file MemoryEstimate: what a stage will need, from sizes alone; nothing is loaded. */
 import type { Kept } from "../backend/blocks.ts";
+import type { FrozenBase } from "../backend/names.ts";
+import { packedBytes } from "../backend/packed-weight.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { type Shapes, sizeOfShape } from "../model/params.ts";
+import { packsOf } from "../model/frozen-base.ts";
+import { type Packs, type Shapes, sizeOfShape } from "../model/params.ts";
 import { activationNumbers, type BatchSizes } from "./activation-memory.ts";
 
 /** Megabytes of 1e6 bytes, as in step events. */
@@ -24,14 +27,23 @@ export interface MemoryEstimate {
   readonly most: number;
 }
 
-/** Where the tensors are: this process's memory, a GPU's, or a GPU's under our kernels (backend webgpu). */
-export type Place = "host" | "gpu" | "fused-gpu";
+/**
+ * Where the tensors are: this process's memory under our kernels (backend onnxruntime) or others, a GPU's memory, or a GPU's
+ * under our kernels (backend webgpu).
+ */
+export type Place = "host" | "plain-host" | "gpu" | "fused-gpu";
+
+export function isOnHost(place: Place): boolean {
+  return place === "host" || place === "plain-host";
+}
 
 export interface MemoryInput {
   readonly config: ModelConfig;
   /** Of every parameter. */
   readonly shapes: Shapes;
   readonly trained: readonly string[];
+  /** What the config asks for; only the place "host" saves memory by it. */
+  readonly frozenBase: FrozenBase;
   readonly batch: BatchSizes;
   /** Of the whole stage; 1: every step repeats the same. */
   readonly batches: number;
@@ -55,8 +67,8 @@ const SPARE_SHARE = 0.5;
  * measurement on a card (NVIDIA H200, 0.5B decoder, LoRA, 2048 tokens: 11.2 GB), the activations within 8% of what toy models allocate
  * on a software GPU, with and without checkpointing.
  */
-export function estimateMemory({ config, shapes, trained, batch, batches, accumulation, kept, clipBytes, place }: MemoryInput): MemoryEstimate {
-  const weights = megabytes(total(shapes.values()));
+export function estimateMemory({ config, shapes, trained, frozenBase, batch, batches, accumulation, kept, clipBytes, place }: MemoryInput): MemoryEstimate {
+  const { weights, widened } = place === "host" ? packedMemory(shapes, packsOf(frozenBase)) : { weights: megabytes(total(shapes.values())), widened: 0 };
   const trainedSize = megabytes(total(trained.map((name) => shapes.get(name) ?? [])));
   // The sum so far and the next batch's.
   const gradients = (accumulation > 1 ? 2 : 1) * trainedSize;
@@ -67,13 +79,26 @@ export function estimateMemory({ config, shapes, trained, batch, batches, accumu
   const clips = clipBytes / 1e6;
   const parts = { place, weights, gradients, moments, activations, clips };
   const exact = weights + gradients + moments;
-  if (place === "host") {
-    const peak = PROGRAM_MEGABYTES + exact + activations[kept] + clips;
+  if (isOnHost(place)) {
+    const peak = PROGRAM_MEGABYTES + exact + widened + activations[kept] + clips;
     return { ...parts, spare: 0, peak, least: Math.max(exact + clips, peak / (1 + ERROR)), most: peak * (1 + ERROR) };
   }
   const used = exact + activations[kept];
   const spare = Math.min(SPARE_SHARE * used, (batches - 1) * megabytes(numbersOf(kept).changing));
   return { ...parts, spare, peak: used + spare, least: exact + activations[kept] / (1 + ERROR), most: exact + activations[kept] * (1 + ERROR) + spare };
+}
+
+/** Weights as they are kept, and what the layer that runs holds of its own as floats. */
+function packedMemory(shapes: Shapes, packs: Packs): { readonly weights: number; readonly widened: number } {
+  const packed = [...shapes].filter(([name, shape]) => packs(name, shape));
+  const layers = new Map<string, number>();
+  for (const [name, shape] of packed) layers.set(layerOf(name), (layers.get(layerOf(name)) ?? 0) + sizeOfShape(shape));
+  const bytes = packed.reduce((sum, [, shape]) => sum + packedBytes(shape), 0);
+  return { weights: megabytes(total(shapes.values()) - total(packed.map(([, shape]) => shape))) + bytes / 1e6, widened: megabytes(Math.max(0, ...layers.values())) };
+}
+
+function layerOf(name: string): string {
+  return /^.*\.layers\.\d+\./.exec(name)?.[0] ?? name;
 }
 
 function megabytes(numbers: number): number {

@@ -1,9 +1,10 @@
 /** @file Whether a device has what a stage needs, by arithmetic: the verdict, tensors beyond the device's limit, and what would need less. */
 import type { DeviceLimits } from "../backend/device-limits.ts";
 import { PARTS } from "../model/emoverse.ts";
+import { packsOf } from "../model/frozen-base.ts";
 import { isLora, linearModules, loraShapes } from "../model/lora.ts";
 import { sizeOfShape } from "../model/params.ts";
-import { estimateMemory, type MemoryEstimate, type MemoryInput } from "./memory-estimate.ts";
+import { estimateMemory, isOnHost, type MemoryEstimate, type MemoryInput } from "./memory-estimate.ts";
 
 /** `close`: it fits or not, depending on the estimate's error; `unknown`: nothing tells how much memory there is. */
 export type Verdict = "fits" | "close" | "exceeds" | "unknown";
@@ -69,13 +70,21 @@ function savings(input: MemoryInput, { peak }: MemoryEstimate): Saving[] {
     half > 0 ? [`budget.rowTokens: ${half}`, { batch: { ...share(half / batch.length).batch!, length: half } }] : undefined,
     accumulation > 1 ? ["budget.accumulation: 1", { accumulation: 1 }] : undefined,
     adaptersAlone(input),
+    frozenInt8(input),
     place === "host" ? undefined : ["--backend onnxruntime, in this machine's memory", { place: "host" }],
   ];
   return changes.flatMap((change) => {
     if (change === undefined) return [];
     const needed = estimateMemory({ ...input, ...change[1] }).peak;
-    return needed < peak || change[1].place === "host" ? [{ setting: change[0], peak: needed }] : [];
+    return needed < peak || (change[1].place === "host" && !isOnHost(place)) ? [{ setting: change[0], peak: needed }] : [];
   });
+}
+
+/** Undefined where a layer's matrices are trained, or nothing would be packed. */
+function frozenInt8({ shapes, trained, frozenBase, place }: MemoryInput): readonly [string, Partial<MemoryInput>] | undefined {
+  if (frozenBase === "int8" || place !== "host") return undefined;
+  const packs = packsOf("int8");
+  return trained.some((name) => packs(name, shapes.get(name) ?? [])) ? undefined : ["model.frozenBase: int8", { frozenBase: "int8" }];
 }
 
 /** LoRA on the decoder's linear layers in place of all that is trained; undefined where nothing but adapters is. */

@@ -9,7 +9,7 @@ import { modelConfigSchema, type ModelConfig } from "../../src/model/config.ts";
 import { maskedCrossEntropy } from "../../src/model/cross-entropy.ts";
 import type { DecoderInputs } from "../../src/model/decoder.ts";
 import { embedBatch, hiddenStates, logitsAt, visualFeatures } from "../../src/model/emoverse.ts";
-import { ParamStore } from "../../src/model/params.ts";
+import { type Packs, ParamStore } from "../../src/model/params.ts";
 import type { GoldenSet } from "./golden-set.ts";
 
 export interface ChatModel {
@@ -20,8 +20,8 @@ export interface ChatModel {
   readonly set: GoldenSet;
 }
 
-export async function loadChatModel(set: GoldenSet, imageToken: number): Promise<ChatModel> {
-  const params = new ParamStore();
+export async function loadChatModel(set: GoldenSet, imageToken: number, packs?: Packs): Promise<ChatModel> {
+  const params = new ParamStore(packs);
   const model = await readModelFolder(set.folder);
   await loadWeights(model, params);
   return { params, config: model.config, imageToken, set };

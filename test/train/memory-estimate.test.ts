@@ -17,7 +17,7 @@ const ALL = { trains: () => true };
 
 test("weights, gradients and moments by hand: four bytes a number, two moments, two gradients when batches are summed", () => {
   const shapes = new Map([["language_model.a.weight", [1000, 250]], ["language_model.a.lora_A.weight", [50, 1000]], ["language_model.a.lora_scale", []]]);
-  const input = { config: toyConfig, shapes, trained: ["language_model.a.lora_A.weight"], batch: NO_BATCH, kept: "inputs", clipBytes: 5e6, batches: 1, place: "host" } as const;
+  const input = { config: toyConfig, shapes, trained: ["language_model.a.lora_A.weight"], batch: NO_BATCH, kept: "inputs", clipBytes: 5e6, batches: 1, frozenBase: "float32", place: "host" } as const;
 
   const alone = estimateMemory({ ...input, accumulation: 1 });
   const summed = estimateMemory({ ...input, accumulation: 2 });
@@ -26,6 +26,19 @@ test("weights, gradients and moments by hand: four bytes a number, two moments, 
   expect(alone.peak).toBeCloseTo(300 + 1.200004 + 0.2 + 0.4 + 5, 6);
   expect(summed.gradients).toBe(0.4);
   expect(summed.peak - alone.peak).toBeCloseTo(0.2, 6);
+});
+
+test("by hand, in 8 bits: 17 bytes for 16 numbers of a layer's matrices, and the largest layer as floats while it runs", () => {
+  const layer = (i: number, size: number): [string, number[]][] => [[`language_model.model.layers.${i}.mlp.up_proj.weight`, [size, 640]], [`language_model.model.layers.${i}.norm.weight`, [640]]];
+  const shapes = new Map([...layer(0, 1000), ...layer(1, 2000), ["language_model.model.embed_tokens.weight", [500, 640]] as const]);
+  const input = { config: toyConfig, shapes, trained: [], batch: NO_BATCH, kept: "inputs", clipBytes: 0, batches: 1, accumulation: 1, frozenBase: "int8" } as const;
+  const floats = (4 * (2 * 640 + 500 * 640)) / 1e6;
+
+  const packed = estimateMemory({ ...input, place: "host" });
+
+  expect(packed.weights).toBeCloseTo(floats + (3000 * 640 * 17) / 16 / 1e6, 9);
+  expect(packed.peak).toBeCloseTo(300 + packed.weights + (4 * 2000 * 640) / 1e6, 9);
+  for (const place of ["plain-host", "gpu", "fused-gpu"] as const) expect(estimateMemory({ ...input, place }).weights).toBeCloseTo(floats + (4 * 3000 * 640) / 1e6, 9);
 });
 
 test("only supervised positions count for the vocabulary: six numbers per word", () => {

@@ -26,7 +26,7 @@ function decoderInput(llm: Partial<LlmConfig>, { lora, kept, changes = {} }: Tra
   const own = new Map([...expectedParameters(config)].filter(([name]) => name.startsWith("language_model.") && !(llm.vocab_size === 151_655 && name.endsWith("lm_head.weight"))));
   const shapes = lora ? new Map([...own, ...loraShapes(own, ADAPTERS)]) : own;
   const trained = [...shapes.keys()].filter((name) => (lora ? isLora(name) && !name.endsWith("scale") : true));
-  return { config, shapes, trained, batch: { rows: 1, length: 2048, supervised, frames: 0, sounds: 0 }, batches: 1, accumulation: 1, kept, clipBytes: 0, place: "fused-gpu", ...changes };
+  return { config, shapes, trained, batch: { rows: 1, length: 2048, supervised, frames: 0, sounds: 0 }, batches: 1, accumulation: 1, kept, clipBytes: 0, frozenBase: "float32", place: "fused-gpu", ...changes };
 }
 
 function card(gigabytes: number, largestTensor?: number): DeviceLimits {
@@ -145,4 +145,24 @@ test("settings that would need no less are not offered", () => {
   const many = decoderInput(PHI3_MINI, { lora: true, kept: "inputs", changes: { batch: { rows: 4, length: 2048, supervised: 256, frames: 0, sounds: 0 } } });
 
   expect(fitOn(many, card(16)).savings.map(({ setting }) => setting)).toEqual(["budget.rowsPerBatch: 1", "budget.rowTokens: 1024", "--backend onnxruntime, in this machine's memory"]);
+});
+
+test("in 8 bits a frozen base needs less: offered on a CPU under our kernels where no layer's matrix is trained, once", () => {
+  const offered = (changes: Partial<MemoryInput>, lora = true): string[] => fitOn(decoderInput(PHI3_MINI, { lora, kept: "inputs", changes }), card(8)).savings.map(({ setting }) => setting);
+  const input = decoderInput(PHI3_MINI, { lora: true, kept: "inputs", changes: { place: "host" } });
+  const before = estimateMemory(input);
+  const { savings, estimate } = fitOn({ ...input, frozenBase: "int8" }, card(8));
+
+  expect(offered({ place: "host" })).toContain("model.frozenBase: int8");
+  expect(fitOn(input, card(8)).savings.find(({ setting }) => setting === "model.frozenBase: int8")?.peak).toBe(estimate.peak);
+  // By hand: 32 layers of 4 x 3072 x 3072 and 3 x 3072 x 8192 numbers at 17/16 bytes for 4; one layer as floats while it runs.
+  const layer = 4 * 3072 * 3072 + 3 * 3072 * 8192;
+  expect(before.weights - estimate.weights).toBeCloseTo((32 * layer * (4 - 17 / 16)) / 1e6, 6);
+  expect(before.peak - estimate.peak).toBeCloseTo((layer * (32 * (4 - 17 / 16) - 4)) / 1e6, 6);
+  expect(savings.map(({ setting }) => setting)).not.toContain("model.frozenBase: int8");
+  for (const place of ["plain-host", "gpu", "fused-gpu"] as const) expect(offered({ place })).not.toContain("model.frozenBase: int8");
+  expect(offered({ place: "host" }, false)).not.toContain("model.frozenBase: int8");
+  expect(offered({ place: "gpu" })).toContain("--backend onnxruntime, in this machine's memory");
+  expect(offered({ place: "plain-host", frozenBase: "int8" })).toContain("--backend onnxruntime, in this machine's memory");
+  expect(offered({ place: "plain-host" })).not.toContain("--backend onnxruntime, in this machine's memory");
 });

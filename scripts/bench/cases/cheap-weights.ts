@@ -1,9 +1,10 @@
 /** @file Weights for timing: random numbers of the usual size, but one short block over and over; drawing 500 million takes a minute. */
-import { tensor } from "@tensorflow/tfjs-core";
 import { rng } from "../../../src/core/rng.ts";
 import { expectedParameters } from "../../../src/model/checkpoints/expected-parameters.ts";
 import type { ModelConfig } from "../../../src/model/config.ts";
+import { packsOf } from "../../../src/model/frozen-base.ts";
 import { ParamStore } from "../../../src/model/params.ts";
+import { frozenBase } from "../backend.ts";
 
 /** A prime, so that no two rows of a matrix are alike. */
 const BLOCK = 262_139;
@@ -11,11 +12,11 @@ const BLOCK = 262_139;
 /** The weights whose names begin with `prefix`. The head is left out: Qwen2-0.5B's is its embedding table. */
 export function cheapWeights(config: ModelConfig, prefix: string): ParamStore {
   const block = randomBlock();
-  const store = new ParamStore();
+  const store = new ParamStore(packsOf(frozenBase()));
   for (const [name, shape] of expectedParameters(config)) {
     if (!name.startsWith(prefix) || name.endsWith("lm_head.weight")) continue;
     const size = shape.reduce((product, side) => product * side, 1);
-    store.set(name, tensor(shape.length === 1 ? new Float32Array(size).fill(plainValue(name)) : tiled(block, size, scaleOf(shape)), [...shape], "float32"));
+    store.load(name, shape.length === 1 ? new Float32Array(size).fill(plainValue(name)) : tiled(block, size, scaleOf(shape)), shape);
   }
   return store;
 }

@@ -2,38 +2,14 @@
  * @file Compiled blocks: a function of tfjs ops is run once on symbolic tensors, forward and through tfjs's own
  * gradients, and what its kernels would have done becomes two ONNX graphs, one for each direction.
  */
-import { customGrad, engine, type Tensor } from "@tensorflow/tfjs-core";
+import { customGrad, engine, Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
-import { tidied } from "../tidied.ts";
+import type { PackedWeight } from "../packed-weight.ts";
 import type { OrtBackend } from "./backend.ts";
-import { createSession, type Session } from "./engine.ts";
-import { cutGraph, GraphBuilder, type Value } from "./graph.ts";
-
-/**
- * What a block keeps from its forward pass for its backward pass: every value that the gradients read, or its inputs
- * alone, from which it computes the rest again (gradient checkpointing). The gradients are the same.
- */
-export type Kept = "intermediates" | "inputs";
-
-/** The weights that a block may read; see `model/params.ts`. */
-export interface BlockParams {
-  get(name: string): Tensor;
-  has(name: string): boolean;
-  isTrainable(name: string): boolean;
-  trainsWithin(prefix: string): boolean;
-  readonly kept: Kept;
-  readonly drops: boolean;
-  dropoutMask(module: string, shape: readonly number[]): Tensor;
-  scope(prefix: string): BlockParams;
-}
-
-export interface BlockCall {
-  readonly name: string;
-  readonly params: BlockParams;
-  /** Only `x` is differentiable; the others are masks and tables. */
-  readonly inputs: Readonly<Record<string, Tensor>>;
-  readonly fn: (params: BlockParams, inputs: Readonly<Record<string, Tensor>>) => Tensor[];
-}
+import type { BlockCall, BlockParams } from "./block-call.ts";
+import { createSession, type HostTensor, type Session } from "./engine.ts";
+import { cutGraph, type GraphBuilder, type Value } from "./graph.ts";
+import { formOf, type Source, Tracer } from "./tracer.ts";
 
 /** The input through which gradients flow. */
 const DIFFERENTIABLE = "x";
@@ -43,9 +19,6 @@ export function isTaped(): boolean {
   const { gradientDepth, kernelDepth } = engine().state;
   return gradientDepth > 0 && kernelDepth === 0;
 }
-
-/** Where a graph input comes from when the graph runs. */
-type Source = { readonly value: Value } & ({ readonly kind: "input" | "param" | "mask"; readonly name: string } | { readonly kind: "saved"; readonly index: number } | { readonly kind: "gradient" });
 
 interface Direction {
   readonly session: Session;
@@ -61,7 +34,7 @@ interface Backward extends Direction {
 }
 
 interface CompiledBlock {
-  /** The weights it reads and the questions it asked; another layer may use it if its answers are the same. */
+  /** The weights it reads, with their form, and the questions it asked; another layer may use it if its answers are the same. */
   readonly reads: ReadonlyMap<string, string>;
   readonly asks: ReadonlyMap<string, boolean>;
   /** What it was told when it asked whether adapters drop numbers; undefined: it did not ask. */
@@ -118,9 +91,9 @@ export class BlockCompiler {
   }
 
   #execute({ session, sources, outputs }: Direction, call: BlockCall, saved: readonly Tensor[], gradient: Tensor | undefined): Tensor[] {
-    const tensors = sources.map((source) => resolve(source, call, saved, gradient));
-    const results = this.#backend.run(session, tensors.map((tensor) => this.#backend.hostTensor(tensor)), outputs);
-    for (const [i, { kind }] of sources.entries()) if (kind === "mask") tensors[i]!.dispose();
+    const given = sources.map((source) => resolve(source, call, saved, gradient));
+    const results = this.#backend.run(session, given.map((each) => (each instanceof Tensor ? this.#backend.hostTensor(each) : each)), outputs);
+    for (const [i, each] of given.entries()) if (sources[i]!.kind === "mask" && each instanceof Tensor) each.dispose();
     return results.map((info) => engine().makeTensorFromTensorInfo(info));
   }
 
@@ -177,94 +150,6 @@ export class BlockCompiler {
   }
 }
 
-/** Runs a block on symbols and notes which weights it reads and what it asks about them. */
-class Tracer {
-  readonly builder = new GraphBuilder();
-  readonly reads = new Map<string, string>();
-  readonly asks = new Map<string, boolean>();
-  drops: boolean | undefined;
-  readonly inputs: Readonly<Record<string, Tensor>>;
-  readonly params: BlockParams;
-  readonly #backend: OrtBackend;
-  readonly #sources: Source[] = [];
-  readonly #weights = new Map<string, Tensor>();
-  readonly #masks = new Map<string, Tensor>();
-  readonly #placeholders: Tensor[] = [];
-
-  constructor(backend: OrtBackend, call: BlockCall) {
-    this.#backend = backend;
-    this.inputs = Object.fromEntries(
-      Object.entries(call.inputs).map(([name, { shape }]) => {
-        const { tensor, value } = this.placeholder(shape);
-        this.#sources.push({ kind: "input", name, value });
-        return [name, tensor];
-      }),
-    );
-    this.params = this.#view(call.params, "");
-  }
-
-  trace<T>(body: () => T): T {
-    const result = tidied(() => this.#backend.trace(this.builder, body));
-    for (const tensor of this.#placeholders) tensor.dispose();
-    return result;
-  }
-
-  placeholder(shape: readonly number[]): { tensor: Tensor; value: Value } {
-    const value = this.builder.input(shape);
-    const tensor = engine().keep(engine().makeTensorFromTensorInfo(this.#backend.symbol(value)));
-    this.#placeholders.push(tensor);
-    return { value, tensor };
-  }
-
-  valueOf(tensor: Tensor): Value {
-    return this.#backend.graphValue(this.builder, tensor);
-  }
-
-  sources(): readonly Source[] {
-    return this.#sources;
-  }
-
-  #view(params: BlockParams, prefix: string): BlockParams {
-    const whetherDropped = (): boolean => (this.drops = params.drops);
-    return {
-      get: (name) => this.#weight(prefix + name, params.get(name)),
-      has: (name) => {
-        const answer = params.has(name);
-        this.asks.set(prefix + name, answer);
-        return answer;
-      },
-      isTrainable: (name) => params.isTrainable(name),
-      trainsWithin: (inner) => params.trainsWithin(inner),
-      kept: params.kept,
-      get drops() {
-        return whetherDropped();
-      },
-      dropoutMask: (module, shape) => this.#mask(prefix + module, shape),
-      scope: (inner) => this.#view(params.scope(inner), `${prefix}${inner}.`),
-    };
-  }
-
-  #weight(name: string, { shape }: Tensor): Tensor {
-    const known = this.#weights.get(name);
-    if (known !== undefined) return known;
-    const { tensor, value } = this.placeholder(shape);
-    this.#weights.set(name, tensor);
-    this.#sources.push({ kind: "param", name, value });
-    this.reads.set(name, shape.join());
-    return tensor;
-  }
-
-  /** One for both directions: it is made whenever a graph that reads it runs, and never kept. */
-  #mask(name: string, shape: readonly number[]): Tensor {
-    const known = this.#masks.get(name);
-    if (known !== undefined) return known;
-    const { tensor, value } = this.placeholder(shape);
-    this.#masks.set(name, tensor);
-    this.#sources.push({ kind: "mask", name, value });
-    return tensor;
-  }
-}
-
 function direction(builder: GraphBuilder, sources: readonly Source[], outputs: readonly Value[]): Direction {
   const graph = cutGraph(builder, sources.map(({ value }) => value), outputs);
   const used = new Set(graph.inputs.map(({ name }) => name));
@@ -276,14 +161,17 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
-/** Results of forward nodes that backward nodes read; a reshaped value is reshaped again rather than kept. */
+/** What is done again rather than kept: it costs nothing, or its result would be a copy of a weight. */
+const REPEATED = new Set(["Reshape", "Identity", "DequantizeLinear"]);
+
+/** Results of forward nodes that backward nodes read. */
 function crossingValues(builder: GraphBuilder, boundary: number): Value[] {
   const producers = new Map(builder.nodes.slice(0, boundary).flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const crossing = new Set<string>();
   const keep = (name: string): void => {
     const node = producers.get(name);
     if (node === undefined) return;
-    if (node.op === "Reshape" || node.op === "Identity") keep(node.inputs[0]!);
+    if (REPEATED.has(node.op)) node.inputs.forEach(keep);
     else crossing.add(name);
   };
   for (const node of builder.nodes.slice(boundary)) node.inputs.forEach(keep);
@@ -293,16 +181,25 @@ function crossingValues(builder: GraphBuilder, boundary: number): Value[] {
 function answersAlike({ reads, asks, drops }: CompiledBlock, params: BlockParams): boolean {
   if (drops !== undefined && drops !== params.drops) return false;
   for (const [name, answer] of asks) if (params.has(name) !== answer) return false;
-  for (const [name, shape] of reads) if (!params.has(name) || params.get(name).shape.join() !== shape) return false;
+  for (const [name, form] of reads) if (!params.has(name) || formOf(params.packed(name) ?? params.get(name)) !== form) return false;
   return true;
 }
 
-function resolve(source: Source, call: BlockCall, saved: readonly Tensor[], gradient: Tensor | undefined): Tensor {
+/** A tensor, or what a packed weight consists of. */
+function resolve(source: Source, call: BlockCall, saved: readonly Tensor[], gradient: Tensor | undefined): Tensor | HostTensor {
   switch (source.kind) {
     case "input":
       return call.inputs[source.name]!;
     case "param":
       return call.params.get(source.name);
+    case "codes": {
+      const { codes, scales, block } = packedWeight(call, source.name);
+      return { type: "int8", dims: [scales.length, block], data: codes };
+    }
+    case "scales": {
+      const { scales } = packedWeight(call, source.name);
+      return { type: "float32", dims: [scales.length], data: scales };
+    }
     case "mask":
       return call.params.dropoutMask(source.name, source.value.shape);
     case "saved":
@@ -310,4 +207,10 @@ function resolve(source: Source, call: BlockCall, saved: readonly Tensor[], grad
     case "gradient":
       return gradient!;
   }
+}
+
+function packedWeight({ name: block, params }: BlockCall, name: string): PackedWeight {
+  const packed = params.packed(name);
+  invariant(packed !== undefined, () => `block ${block} was compiled for a packed weight ${name}`);
+  return packed;
 }

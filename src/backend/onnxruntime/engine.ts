@@ -8,7 +8,7 @@ import { ELEMENT_TYPES, encodeModel, type ElementType, type OnnxGraph } from "./
 export interface HostTensor {
   readonly type: ElementType;
   readonly dims: readonly number[];
-  readonly data: Float32Array | Int32Array;
+  readonly data: Float32Array | Int32Array | Int8Array;
 }
 
 export interface Session {

@@ -21,8 +21,8 @@ export class GraphBuilder {
   readonly #constants = new Map<string, Value>();
   #counter = 0;
 
-  input(shape: readonly number[]): Value {
-    return this.#value(shape, "float32");
+  input(shape: readonly number[], type: ElementType = "float32"): Value {
+    return this.#value(shape, type);
   }
 
   /** One node with one output. */

@@ -1,7 +1,7 @@
 /** @file The part of the ONNX protobuf format that a compute graph needs, as bytes. Field numbers: onnx.proto3, IR version 8. */
 import { concatArrays } from "../../core/arrays.ts";
 
-export type ElementType = "float32" | "int32" | "int64";
+export type ElementType = "float32" | "int32" | "int64" | "int8";
 
 export interface TensorType {
   readonly name: string;
@@ -38,7 +38,7 @@ export interface OnnxGraph {
 }
 
 /** ONNX's numbers for element types; the C API uses the same. */
-export const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7 } as const satisfies Record<ElementType, number>;
+export const ELEMENT_TYPES = { float32: 1, int8: 3, int32: 6, int64: 7 } as const satisfies Record<ElementType, number>;
 const OPSETS = [
   ["", 17],
   ["com.microsoft", 1],

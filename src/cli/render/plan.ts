@@ -25,7 +25,7 @@ function renderStage(plan: PlannedStage, fit: readonly string[]): string {
 }
 
 function renderMemory({ place, weights, gradients, moments, activations, clips, spare, peak }: Memory): string[] {
-  const rest = place === "host" ? `decoded clips ${renderMegabytes(clips)}` : `kept for batches of other sizes ${renderMegabytes(spare)}; decoded clips, in the system's memory, ${renderMegabytes(clips)}`;
+  const rest = place === "host" || place === "plain-host" ? `decoded clips ${renderMegabytes(clips)}` : `kept for batches of other sizes ${renderMegabytes(spare)}; decoded clips, in the system's memory, ${renderMegabytes(clips)}`;
   return [
     `memory: about ${renderMegabytes(peak)} at most, of it weights ${renderMegabytes(weights)}, gradients ${renderMegabytes(gradients)}, AdamW ${renderMegabytes(moments)}, ${rest}`,
     `activations of the largest batch: ${renderMegabytes(activations.intermediates)}, with gradient checkpointing ${renderMegabytes(activations.inputs)}`,

@@ -1,6 +1,5 @@
 /** @file A model folder as Hugging Face lays it out: config.json and safetensors, one file or shards; beside it, where wanted, a Whisper folder for the audio tower. */
 import { join } from "node:path";
-import { tensor } from "@tensorflow/tfjs-core";
 import { UserError, type Problem } from "../../core/errors.ts";
 import { toJson, writeFileAtomic } from "../../core/files.ts";
 import { sha256, sha256File } from "../../core/hash.ts";
@@ -50,7 +49,7 @@ export async function readModelFolder(folder: string, { audioFolder }: { readonl
 type Described = Pick<ModelFolder, "folder" | "audioFolder" | "config">;
 
 /**
- * Puts every weight of the files into `store` as float32, under InternVL's own names whichever layout the files have. A
+ * Puts every weight of the files into `store`, one after another, under InternVL's own names whichever layout the files have. A
  * file may lack the output head: the decoder then uses the embeddings. The projector of another folder's audio tower is in
  * no file: see `isDrawn`.
  *
@@ -58,7 +57,7 @@ type Described = Pick<ModelFolder, "folder" | "audioFolder" | "config">;
  */
 export async function loadWeights(model: Described, store: ParamStore): Promise<void> {
   await withPlans(model, async (plans) => {
-    for (const { files, weights } of plans) for (const { name, shape, keys } of weights) store.set(name, tensor(await readRows(files, keys), [...shape], "float32"));
+    for (const { files, weights } of plans) for (const { name, shape, keys } of weights) store.load(name, await readRows(files, keys), shape);
   });
 }
 

@@ -9,7 +9,7 @@ function read(...args: string[]): { result: BenchArguments | { readonly exitCode
 }
 
 test("without flags everything is measured for people", () => {
-  expect(read().result).toEqual({ json: false, backend: "onnxruntime", precision: "single", cases: CASE_NAMES });
+  expect(read().result).toEqual({ json: false, backend: "onnxruntime", precision: "single", frozenBase: "float32", cases: CASE_NAMES });
 });
 
 test("--json and --only are read", () => {
@@ -38,6 +38,11 @@ test("the last --backend counts, so that a script's can be overridden", () => {
 test("--precision is read, and only what there is", () => {
   expect(read("--precision", "half").result).toMatchObject({ precision: "half" });
   expect(read("--precision", "bf16").result).toEqual({ exitCode: 2 });
+});
+
+test("--frozen-base is read, and only what there is", () => {
+  expect(read("--frozen-base", "int8").result).toMatchObject({ frozenBase: "int8" });
+  expect(read("--frozen-base", "int4").result).toEqual({ exitCode: 2 });
 });
 
 test("an unknown case ends with 2 and names the ones there are", () => {
