@@ -10,6 +10,8 @@ import { parseHeader, type TensorEntry } from "./safetensors-header.ts";
 /** Longest header that the reference implementation accepts, in bytes. */
 const MAX_HEADER_BYTES = 100_000_000;
 const CHUNK_BYTES = 1 << 24;
+/** How a text begins that stands for a large file in a clone without Git LFS; as a header's length it would be 2e18 bytes. */
+const LFS_POINTER = "version ";
 
 /** Elements of a tensor, row-major. F16 and BF16 are widened to Float32Array; BOOL is 0 and 1 in a Uint8Array. */
 export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | BigUint64Array | Uint32Array | Uint16Array | Uint8Array;
@@ -65,6 +67,7 @@ async function readHeader(file: FileHandle, path: string) {
   if (fileBytes < 8) throw corrupt(path, `Got ${fileBytes} bytes, expected at least the 8 bytes of the header length`);
   const prefix = new Uint8Array(8);
   await readFully(file, prefix, 0, path);
+  if (Buffer.from(prefix).toString("latin1") === LFS_POINTER) throw new UserError({ kind: "CheckpointError", where: path, what: `Got a Git LFS pointer of ${fileBytes} bytes, expected the file that it stands for`, hint: "Fetch it: git lfs pull in the model's folder." });
   const headerBytes = new DataView(prefix.buffer).getBigUint64(0, true);
   if (headerBytes > BigInt(Math.min(fileBytes - 8, MAX_HEADER_BYTES))) {
     throw corrupt(path, `header length is ${headerBytes} bytes, expected at most ${Math.min(fileBytes - 8, MAX_HEADER_BYTES)}`);

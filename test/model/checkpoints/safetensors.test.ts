@@ -146,6 +146,7 @@ test("a file too short, a header longer than the file, and bytes that are no JSO
   await expect(open(Uint8Array.of(1, 2, 3))).rejects.toThrow("Got 3 bytes, expected at least the 8 bytes of the header length");
   await expect(open(new Uint8Array(20).fill(0xff))).rejects.toThrow("header length is 18446744073709551615 bytes, expected at most 12");
   await expect(open(Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe))).rejects.toThrow("the header is not a JSON object");
+  await expect(open(Buffer.from("version https://git-lfs\noid sha256:00\nsize 5\n"))).rejects.toThrow(`CheckpointError ${path}: Got a Git LFS pointer of 45 bytes, expected the file that it stands for.\n  Fetch it: git lfs pull in the model's folder.`);
   await expect(openSafetensors(`${path}.absent`)).rejects.toThrow("no such file or folder");
 });
 
