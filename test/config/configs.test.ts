@@ -88,7 +88,7 @@ test.each(SIZES)("%s is the paper's recipe, stage by stage", async (file) => {
   const { config } = await loadConfig(join(FOLDER, file));
   const { config: curriculum } = await loadConfig(join(FOLDER, "curriculum.yaml"), { set: PRESETS["curriculum.yaml"] ?? [] });
 
-  expect(config.model).toEqual({ folder: join(FOLDER, "../models", `InternVL2-${basename(file, ".yaml").slice(-2).toUpperCase()}`), init: "weights", system: "You are an sentiment and emotion analysis expert." });
+  expect(config.model).toEqual({ folder: join(FOLDER, "../models", `InternVL2-${basename(file, ".yaml").slice(-2).toUpperCase()}`), init: "weights", frozenBase: "float32", system: "You are an sentiment and emotion analysis expert." });
   expect(config).toMatchObject({ seed: 42, data: { frames: 8, conversationClip: "target", emotionPrompt: "utterance", causePrompt: "emotions-given" }, levels: curriculum.levels });
   const [first, second] = config.stages;
   for (const [index, stage] of [first!, second!].entries()) {
