@@ -13,7 +13,8 @@ import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { adamwUpdate, type AdamWOptions, type AdamWState, decaysMatrices } from "./adamw.ts";
 import { clippedNorm } from "./clip-gradients.ts";
 import type { RunEvent } from "./events.ts";
-import { lossAndGradients, supervisedPositions } from "./micro-batch.ts";
+import { type LossAndGradients, lossAndGradients, supervisedPositions } from "./micro-batch.ts";
+import { namingRows } from "./out-of-memory.ts";
 import { learningRateFactor, type Schedule } from "./schedule.ts";
 import { readStepNumbers, type StepTensors } from "./step-numbers.ts";
 
@@ -138,13 +139,21 @@ function sumOverBatches({ stage, params, config, media, learningRates, dropout }
   try {
     const losses = batches.map((batch, i) => {
       if (dropout !== undefined) params.setDropout({ rate: dropout.rate, key: [dropout.seed, stage, step, i] });
-      const result = lossAndGradients(params, config, { batch, media: media(batch) }, [...learningRates.keys()]);
+      const result = batchGradients({ params, config, media, learningRates }, batch, { stage, step });
       for (const [name, gradient] of result.gradients) gradients.set(name, addTo(gradients.get(name), gradient));
       return result.losses;
     });
     return { gradients, losses };
   } finally {
     params.setDropout(undefined);
+  }
+}
+
+function batchGradients({ params, config, media, learningRates }: Pick<StageRun, "params" | "config" | "media" | "learningRates">, batch: Batch, at: { readonly stage: string; readonly step: number }): LossAndGradients {
+  try {
+    return lossAndGradients(params, config, { batch, media: media(batch) }, [...learningRates.keys()]);
+  } catch (error) {
+    throw namingRows(error, { ...at, batch });
   }
 }
 

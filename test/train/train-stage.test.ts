@@ -357,3 +357,28 @@ async function* stream(...events: readonly RunEvent[]): AsyncGenerator<RunEvent>
 function largest(values: ArrayLike<number>): number {
   return Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
+
+test.each([
+  ["JavaScript", new RangeError("Array buffer allocation failed")],
+  ["ONNX Runtime", new Error("ONNX Runtime: Non-zero status code returned while running Gemm node: Failed to allocate memory for requested buffer of size 17179869184")],
+])("memory that runs out in %s names the step, the rows, their tokens and samples", async (_, full) => {
+  const run = stageRun({ budget: { epochs: 1, rowTokens: 80, rowsPerBatch: 1, accumulation: 1 } });
+  const [batch] = stepBatches(run.schedule, 1, TOY_MEDIA_ROWS);
+  const { usedTokens, segments } = batch!.rows[0]!;
+  const samples = segments.flatMap(({ sampleId }) => sampleId ?? []);
+  expect(samples.length).toBeGreaterThan(0);
+
+  const failing = collect({ ...run, media: () => { throw full; } });
+
+  await expect(failing).rejects.toThrow(
+    `SystemError stage ${run.stage}, step 1: the memory is full. Got a batch of 1 row: ${usedTokens} of 80 tokens (${samples.join(", ")}).\n` +
+      "  Lower budget.rowTokens or budget.rowsPerBatch, or set budget.gradientCheckpointing: true, and go on with --resume from the last checkpoint. m2se plan tells what a stage needs.",
+  );
+});
+
+test("an error that is not about memory stays what it is", async () => {
+  const run = stageRun({ budget: { epochs: 1, rowTokens: 80, rowsPerBatch: 1, accumulation: 1 } });
+  const broken = new Error("internal error: something else");
+
+  await expect(collect({ ...run, media: () => { throw broken; } })).rejects.toBe(broken);
+});
