@@ -13,7 +13,14 @@ export interface Answering {
   readonly config: RunConfig;
   /** Names the checkpoint where it is not the run's result. */
   readonly label: string | undefined;
-  readonly loadWeights: (model: Pick<OpenModel, "model">) => Promise<{ params: ParamStore; checkpoint: Checkpoint }>;
+  readonly loadWeights: (model: Pick<OpenModel, "model">) => Promise<LoadedAnswering>;
+}
+
+export interface LoadedAnswering {
+  readonly params: ParamStore;
+  readonly checkpoint: Checkpoint;
+  /** Parameters that differ from the base model's. */
+  readonly changed: readonly string[];
 }
 
 /** Opens the run; weights are loaded later, once the backend is chosen. */
@@ -30,8 +37,7 @@ export async function openAnswering(source: { readonly runDir: string } | { read
     loadWeights: async ({ model }) => {
       const { params, base } = await loadBase(config, model);
       checkCheckpoint(chosen, { base });
-      await loadCheckpointWeights(chosen, params);
-      return { params, checkpoint: chosen };
+      return { params, checkpoint: chosen, changed: await loadCheckpointWeights(chosen, params) };
     },
   };
 }

@@ -2,6 +2,7 @@
 export { checkRun, type CheckEvent, type CheckReport } from "./check-run.ts";
 export { buildRun, type BuildRunOptions, exportRun } from "./data-build.ts";
 export { answerProbe, type BackendReport, type DoctorEvent, type DoctorOptions, type DoctorReport, examine } from "../doctor/index.ts";
+export { exportCheckpoint, type ExportFormat, type ExportOptions, type ExportResult } from "./export-checkpoint.ts";
 export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
 export { type PlannedDevice, planRun, type PlanOptions, type RunPlan } from "./plan-run.ts";
 export type { PlannedStage } from "./prepare-stage.ts";

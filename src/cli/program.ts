@@ -7,6 +7,7 @@ import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evalCommand } from "./commands/eval.ts";
+import { exportCommand } from "./commands/export.ts";
 import { planCommand } from "./commands/plan.ts";
 import { predictCommand } from "./commands/predict.ts";
 import { scoreCommand } from "./commands/score.ts";
@@ -37,7 +38,7 @@ export function buildProgram(launch: Launch, writers: Writers): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(--help lists what there is)")
     .exitOverride();
-  for (const build of [demoCommand, dataCommand, checkCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand, scoreCommand, doctorCommand]) {
+  for (const build of [demoCommand, dataCommand, checkCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand, exportCommand, scoreCommand, doctorCommand]) {
     program.addCommand(inherit(build(launch), program));
   }
   return program;

@@ -5,6 +5,7 @@ import { runConfig } from "../../src/cli/commands/config.ts";
 import { runDataSynth } from "../../src/cli/commands/data-synth.ts";
 import { runDemo } from "../../src/cli/commands/demo.ts";
 import { runEval } from "../../src/cli/commands/eval.ts";
+import { runExport } from "../../src/cli/commands/export.ts";
 import { runPlan } from "../../src/cli/commands/plan.ts";
 import { runPredict } from "../../src/cli/commands/predict.ts";
 import { runTrain } from "../../src/cli/commands/train.ts";
@@ -181,6 +182,23 @@ test("predict asks all tasks and prints the answers", async () => {
   expect(calls[0]?.[1]).toMatchObject({ checkpoint: join(folder, "c"), video: join(folder, "v.mp4"), text: "hi", tasks: ["msa", "erc", "fer", "eri", "ecpe"] });
   expect(human).toEqual(["task  answer\n----  ------\nerc   joy"]);
   expect(json).toEqual([{ kind: "answer", task: "erc", response: "joy" }]);
+});
+
+test("export writes PEFT's form unless told otherwise, and says how far a merged model's logits are from the original's", async () => {
+  const result = { out: "/o", files: ["a", "b"], adapters: 28, alsoTrained: 6 };
+  const { context, calls, human, json } = fakeContext(folder, {
+    exportCheckpoint: ({ format }) => Promise.resolve({ ...result, format, ...(format === "peft" ? {} : { alsoTrained: 0, logits: { difference: 1.26e-6, largest: 14.216 } }) }),
+  });
+
+  await runExport({ checkpoint: "c", out: "o" }, context);
+  await runExport({ checkpoint: "c", out: "o", format: "merged", backend: "cpu" }, context);
+
+  expect(calls.map(([, options]) => options)).toMatchObject([{ checkpoint: join(folder, "c"), out: join(folder, "o"), format: "peft" }, { format: "merged", backend: "cpu" }]);
+  expect(human).toEqual([
+    "/o: 28 adapters in PEFT's form, and 6 parameters that were trained whole, in 2 files",
+    "/o: 28 adapters folded into the model, in 2 files\nlargest difference of its logits, read again, to base with adapters: 1.3e-6 (the largest logit is 14.2)",
+  ]);
+  expect(json).toMatchObject([{ kind: "export", ...result, format: "peft" }, { kind: "export", format: "merged", logits: { difference: 1.26e-6 } }]);
 });
 
 test("data synth renders with its own defaults and reports progress", async () => {

@@ -30,6 +30,7 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
     planRun: unexpected("planRun"),
     trainRun: unexpected("trainRun"),
     evalRun: unexpected("evalRun"),
+    exportCheckpoint: unexpected("exportCheckpoint"),
     predictRun: unexpected("predictRun"),
     scoreRun: unexpected("scoreRun"),
     ...app,
@@ -50,6 +51,7 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
     planRun: record("planRun", functions.planRun),
     trainRun: record("trainRun", functions.trainRun),
     evalRun: record("evalRun", functions.evalRun),
+    exportCheckpoint: record("exportCheckpoint", functions.exportCheckpoint),
     predictRun: record("predictRun", functions.predictRun),
     scoreRun: record("scoreRun", functions.scoreRun),
   };

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 
 /** Bytes per element of the types that are read. */
-const ITEM_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 } as const;
+export const ITEM_BYTES = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 } as const;
 export type Dtype = keyof typeof ITEM_BYTES;
 
 /** Whether a tensor of this type can be a weight. */

@@ -24,6 +24,8 @@ export interface SafetensorsFile {
   info(name: string): TensorEntry;
   /** A fresh copy of one tensor; nothing else of the file is read. */
   read(name: string): Promise<TensorData>;
+  /** One tensor as it is stored. */
+  readBytes(name: string): Promise<Uint8Array>;
   /** As `read`, for floating-point tensors of any width, as float32. */
   readFloats(name: string): Promise<Float32Array>;
   close(): Promise<void>;
@@ -53,6 +55,12 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
       has: (name) => entries.has(name),
       info,
       read,
+      readBytes: async (name) => {
+        const { begin, end } = info(name);
+        const bytes = new Uint8Array(end - begin);
+        await readFully(file, bytes, dataStart + begin, path);
+        return bytes;
+      },
       readFloats: async (name) => asFloats(await read(name), path, name),
       close: () => file.close(),
     };
