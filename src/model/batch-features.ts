@@ -1,4 +1,4 @@
-/** @file Tower outputs for the clips of a batch. Clip counts are padded to even numbers, so that few shapes are compiled. */
+/** @file Tower outputs for the clips of a batch. Clip counts above one are padded to even numbers, so that few shapes are compiled. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { BatchMedia, ClipArray } from "../curriculum/batch-media.ts";
@@ -6,7 +6,7 @@ import { audioFeatures, type Features, visualFeatures } from "./emoverse.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Params } from "./params.ts";
 
-/** Clip counts are rounded up to a multiple of this. */
+/** Clip counts are rounded up to a multiple of this, but for a single clip: a row of a large model holds no more, and its tower would run twice. */
 const CLIP_MULTIPLE = 2;
 
 /** [clips * tokens, D] for each kind of input that the batch has. */
@@ -19,7 +19,7 @@ export function batchFeatures(params: Params, config: ModelConfig, { pixels, mel
 
 function padded({ values, shape: [clips = 0, ...rest] }: ClipArray, features: (clips: Tensor) => Tensor): Tensor {
   return tf.tidy(() => {
-    const rounded = Math.ceil(clips / CLIP_MULTIPLE) * CLIP_MULTIPLE;
+    const rounded = clips === 1 ? 1 : Math.ceil(clips / CLIP_MULTIPLE) * CLIP_MULTIPLE;
     const filled = rounded === clips ? values : withZeros(values, (values.length / clips) * rounded);
     const rows = features(tf.tensor(filled, [rounded, ...rest], "float32"));
     const [count = 0, width = 0] = rows.shape;
