@@ -69,7 +69,7 @@ interface ReadyStage {
 /** The stage as the training loop takes it. */
 function stageRun({ experiment, stage, prepared, loaded, runDir, signal }: StageTask, { weights: { params }, checkpoints }: ReadyStage): StageRun {
   const { best } = stage.checkpoints;
-  const rate = loraOf(experiment.config, stage)?.dropout ?? 0;
+  const dropout = { adapters: loraOf(experiment.config, stage)?.dropout ?? 0, residual: stage.dropout };
   return {
     stage: stage.name,
     params,
@@ -80,7 +80,7 @@ function stageRun({ experiment, stage, prepared, loaded, runDir, signal }: Stage
     learningRates: prepared.learningRates,
     learningRateSchedule: stage.schedule,
     optimizer: stage.optimizer,
-    dropout: rate > 0 ? { rate, seed: experiment.config.seed } : undefined,
+    dropout: dropout.adapters + dropout.residual > 0 ? { ...dropout, seed: experiment.config.seed } : undefined,
     start: checkpoints.start,
     save: checkpoints.save,
     saveEverySteps: stage.checkpoints.everySteps,

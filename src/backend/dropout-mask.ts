@@ -5,6 +5,9 @@
 import { tensor, type Tensor } from "@tensorflow/tfjs-core";
 import { offersOwnKernel, runOwnKernel } from "./own-kernels.ts";
 
+/** Numbers on their way into adapters, or what a layer adds to its input. */
+export type DropPlace = "adapters" | "residual";
+
 export interface MaskNumbers {
   /** 32-bit words of the key. */
   readonly low: number;

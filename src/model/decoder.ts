@@ -139,10 +139,15 @@ export function decoderLayer(params: Params, inputs: LayerInputs, { layout, spec
   const rows = tf.reshape(inputs.x, [batchSize * length, width]);
   const projected = layout.projectIn(params, rmsNorm(rows, params.get(`${layout.attentionNorm}.weight`), spec.eps), spec);
   const { attended, key, value } = inputs.seenUntil === undefined ? attendByHead(projected, inputs, spec) : attendInRows(projected, inputs, spec);
-  const between = tf.add(rows, layout.projectOut(params, attended));
-  const fed = layout.mlp(params, rmsNorm(between, params.get(`${layout.mlpNorm}.weight`), spec.eps));
+  const between = tf.add(rows, dropped(params, "attention", layout.projectOut(params, attended)));
+  const fed = dropped(params, "mlp", layout.mlp(params, rmsNorm(between, params.get(`${layout.mlpNorm}.weight`), spec.eps)));
   const output = tf.reshape(tf.add(between, fed), [batchSize, length, width]);
   return spec.output === "hidden" ? [output] : [output, key(), value()];
+}
+
+/** What a half of a layer adds to its input; in a training step with dropout some of it. */
+function dropped(params: Params, half: string, rows: Tensor): Tensor {
+  return params.drops("residual") ? tf.mul(rows, params.dropoutMask("residual", half, rows.shape)) : rows;
 }
 
 /** What a layout projects a layer's rows on: [B * S, N * H], [B * S, K * H] twice. */

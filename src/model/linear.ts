@@ -29,7 +29,7 @@ function plainLinears(layers: readonly LinearParts[], x: Tensor): Tensor[] {
 }
 
 function dropsAny(params: Params, layers: readonly LinearParts[]): boolean {
-  return layers.some(({ adapter }) => adapter !== undefined) && params.drops;
+  return layers.some(({ adapter }) => adapter !== undefined) && params.drops("adapters");
 }
 
 /** Every adapter has a mask of its own, so that they cannot read x together. */
@@ -38,7 +38,7 @@ function droppedLinears(params: Params, names: readonly string[], { layers, x }:
     const bases = plainLinears(layers.map(({ adapter: _, ...base }) => base), x);
     return bases.map((base, i) => {
       const [adapter, name = ""] = [layers[i]?.adapter, names[i]];
-      return adapter === undefined ? base : addDroppedAdapter(base, { x, adapter, mask: () => params.dropoutMask(name, x.shape) });
+      return adapter === undefined ? base : addDroppedAdapter(base, { x, adapter, mask: () => params.dropoutMask("adapters", name, x.shape) });
     });
   });
 }

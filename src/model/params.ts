@@ -4,7 +4,7 @@
  */
 import { backend, keep, mul, tensor as newTensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { keepsPackedWeights, type Kept } from "../backend/blocks.ts";
-import { dropoutMask } from "../backend/dropout-mask.ts";
+import { type DropPlace, dropoutMask } from "../backend/dropout-mask.ts";
 import { borrowFloats, hostFloats, readFloats } from "../backend/host-memory.ts";
 import { type PackedWeight, packWeight, unpackedValues } from "../backend/packed-weight.ts";
 import { invariant } from "../core/errors.ts";
@@ -24,18 +24,16 @@ export interface Params {
   trainsWithin(prefix: string): boolean;
   /** What a block keeps for its backward pass in the current stage. */
   readonly kept: Kept;
-  /** Whether numbers are dropped on their way into adapters: in training steps with dropout. */
-  readonly drops: boolean;
-  /** What the input of a module's adapter is multiplied with in the current step, [rows, width]; the same at every call, and the caller's. */
-  dropoutMask(module: string, shape: readonly number[]): Tensor;
+  /** Whether numbers are dropped in this place: in training steps with dropout. */
+  drops(place: DropPlace): boolean;
+  /** What a module's numbers are multiplied with in the current step, [rows, width]; the same at every call, and the caller's. */
+  dropoutMask(place: DropPlace, module: string, shape: readonly number[]): Tensor;
   /** The same weights under a longer prefix: `scope("layers.0").get("mlp.fc1.weight")`. */
   scope(prefix: string): Params;
 }
 
-/** Of the inputs of adapters. */
-export interface Dropout {
-  /** Probability that a number is dropped, 0 to below 1. */
-  readonly rate: number;
+/** Probabilities that a number is dropped, 0 to below 1, by place. */
+export interface Dropout extends Readonly<Record<DropPlace, number>> {
   /** What, with the module's name, decides which: equal keys drop the same numbers. */
   readonly key: readonly (string | number)[];
 }
@@ -100,14 +98,13 @@ export class ParamStore implements Params {
     invariant(packed === undefined, () => `"${packed ?? ""}" is kept in 8 bits and cannot be trained`);
   }
 
-  get drops(): boolean {
-    return this.#dropout !== undefined;
+  drops(place: DropPlace): boolean {
+    return (this.#dropout?.[place] ?? 0) > 0;
   }
 
-  dropoutMask(module: string, shape: readonly number[]): Tensor {
+  dropoutMask(place: DropPlace, module: string, shape: readonly number[]): Tensor {
     invariant(this.#dropout !== undefined, () => `${module}: a mask outside of a training step`);
-    const { rate, key } = this.#dropout;
-    return dropoutMask(shape, { rate, key: counterKey("dropout", ...key, module) });
+    return dropoutMask(shape, { rate: this.#dropout[place], key: counterKey("dropout", ...this.#dropout.key, module) });
   }
 
   /** Begins a training step, or part of one, with dropout; undefined ends it. */
@@ -216,10 +213,8 @@ function scopedParams(params: Params, prefix: string): Params {
     get kept() {
       return params.kept;
     },
-    get drops() {
-      return params.drops;
-    },
-    dropoutMask: (module, shape) => params.dropoutMask(`${prefix}.${module}`, shape),
+    drops: (place) => params.drops(place),
+    dropoutMask: (place, module, shape) => params.dropoutMask(place, `${prefix}.${module}`, shape),
     scope: (inner) => scopedParams(params, `${prefix}.${inner}`),
   };
 }

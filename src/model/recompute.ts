@@ -54,8 +54,8 @@ function recording(params: Params, prefix: string, read: Map<string, Tensor>): P
     isTrainable: (name) => params.isTrainable(name),
     trainsWithin: (prefix) => params.trainsWithin(prefix),
     kept: params.kept,
-    drops: params.drops,
-    dropoutMask: (module, shape) => params.dropoutMask(module, shape),
+    drops: (place) => params.drops(place),
+    dropoutMask: (place, module, shape) => params.dropoutMask(place, module, shape),
     scope: (inner) => recording(params.scope(inner), `${prefix}${inner}.`, read),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { dispose, type Tensor, tidy, add, keep, memory } from "@tensorflow/tfjs-core";
 import { UserError } from "../core/errors.ts";
+import type { DropPlace } from "../backend/dropout-mask.ts";
 import type { BatchMedia } from "../curriculum/batch-media.ts";
 import type { Batch, FeatureRows } from "../curriculum/batch.ts";
 import { stepBatches, type StageSchedule } from "../curriculum/schedule.ts";
@@ -29,8 +30,8 @@ export interface StageRun {
   readonly learningRates: ReadonlyMap<string, number>;
   readonly learningRateSchedule: Schedule;
   readonly optimizer: AdamWOptions & { readonly clipNorm: number };
-  /** Of the adapters' inputs; absent: none. */
-  readonly dropout?: { readonly rate: number; readonly seed: number } | undefined;
+  /** Probabilities by place; absent: nothing is dropped. */
+  readonly dropout?: (Readonly<Record<DropPlace, number>> & { readonly seed: number }) | undefined;
   /** Finished steps, and the optimizer state after them; changed in place. */
   readonly start: { readonly step: number; readonly moments: AdamWState };
   /** Writes a checkpoint and returns its folder. */
@@ -138,7 +139,7 @@ function sumOverBatches({ stage, params, config, media, learningRates, dropout }
   const gradients = new Map<string, Tensor>();
   try {
     const losses = batches.map((batch, i) => {
-      if (dropout !== undefined) params.setDropout({ rate: dropout.rate, key: [dropout.seed, stage, step, i] });
+      if (dropout !== undefined) params.setDropout({ ...dropout, key: [dropout.seed, stage, step, i] });
       const result = batchGradients({ params, config, media, learningRates }, batch, { stage, step });
       for (const [name, gradient] of result.gradients) gradients.set(name, addTo(gradients.get(name), gradient));
       return result.losses;

@@ -10,7 +10,7 @@ import { ParamStore } from "../../src/model/params.ts";
 import { expectGradientsMatchDifferences, randomTensor, useBackend } from "./support.ts";
 
 const RATE = 0.3;
-const DROPOUT = { rate: RATE, key: [42, "see", 3, 1] } as const;
+const DROPOUT = { adapters: RATE, residual: 0, key: [42, "see", 3, 1] } as const;
 
 describe.each(["cpu", "onnxruntime"])("dropout before adapters on %s", (backend) => {
   let params: ParamStore;
@@ -32,7 +32,7 @@ describe.each(["cpu", "onnxruntime"])("dropout before adapters on %s", (backend)
 
     const outputs = linears(params, ["q", "k", "v"], x);
 
-    const masks = ["q", "k"].map((name) => [...params.dropoutMask(name, [4, 5]).dataSync()]);
+    const masks = ["q", "k"].map((name) => [...params.dropoutMask("adapters", name, [4, 5]).dataSync()]);
     expect(masks[0]).not.toEqual(masks[1]);
     expect(new Set(masks[0])).toEqual(new Set([0, Math.fround(1 / (1 - RATE))]));
     for (const [i, name] of (["q", "k", "v"] as const).entries()) expectClose(outputs[i]!, byHand(params, name, x, masks[i]));
@@ -49,7 +49,7 @@ describe.each(["cpu", "onnxruntime"])("dropout before adapters on %s", (backend)
 
     expect(dropped).not.toEqual(before);
     expect(linear(params, "q", x).dataSync()).toEqual(before);
-    expect(() => params.dropoutMask("q", [4, 5])).toThrow("a mask outside of a training step");
+    expect(() => params.dropoutMask("adapters", "q", [4, 5])).toThrow("a mask outside of a training step");
   });
 
   test("over many steps the dropped output is, on average, the whole one", () => {
@@ -58,7 +58,7 @@ describe.each(["cpu", "onnxruntime"])("dropout before adapters on %s", (backend)
     let sum: Tensor = tf.zerosLike(whole);
     const steps = 2000;
     for (let step = 0; step < steps; step++) {
-      params.setDropout({ rate: RATE, key: [42, "see", step, 0] });
+      params.setDropout({ adapters: RATE, residual: 0, key: [42, "see", step, 0] });
       sum = tf.tidy(() => tf.add(sum, linear(params, "q", x)));
     }
 
@@ -71,7 +71,7 @@ describe.each(["cpu", "onnxruntime"])("dropout before adapters on %s", (backend)
   test("gradients, in the input, the base's result and both halves of the adapter, equal finite differences", () => {
     params.setDropout(DROPOUT);
     const scale = tf.scalar(3);
-    const fn = (base: Tensor, x: Tensor, a: Tensor, b: Tensor): Tensor => addDroppedAdapter(base, { x, adapter: { a, b, scale }, mask: () => params.dropoutMask("q", x.shape) });
+    const fn = (base: Tensor, x: Tensor, a: Tensor, b: Tensor): Tensor => addDroppedAdapter(base, { x, adapter: { a, b, scale }, mask: () => params.dropoutMask("adapters", "q", x.shape) });
 
     expectGradientsMatchDifferences(fn, [[3, 6], [3, 5], [2, 5], [6, 2]].map((shape, i) => randomTensor(`input ${i}`, shape, 0.5)));
   });
@@ -99,7 +99,7 @@ describe.each(["cpu", "onnxruntime"])("dropout before adapters on %s", (backend)
     expect(new Set([plain, dropped, next].map(String)).size).toBe(3);
     expect(tf.memory().numTensors - before).toBe(3); // the results
     params.setDropout(DROPOUT);
-    const mask = [...params.dropoutMask("q", [4, 5]).dataSync()];
+    const mask = [...params.dropoutMask("adapters", "q", [4, 5]).dataSync()];
     dropped.forEach((value, i) => expect(value).toBeCloseTo(byHand(params, "q", x, mask)[i]!, 4));
   });
 });

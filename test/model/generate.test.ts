@@ -240,8 +240,8 @@ function watched(reads: string[], prefix = ""): Params {
     isTrainable: (name) => params.isTrainable(prefix + name),
     trainsWithin: (inner) => params.trainsWithin(prefix + inner),
     kept: params.kept,
-    drops: params.drops,
-    dropoutMask: (module, shape) => params.dropoutMask(prefix + module, shape),
+    drops: (place) => params.drops(place),
+    dropoutMask: (place, module, shape) => params.dropoutMask(place, prefix + module, shape),
     scope: (inner) => watched(reads, `${prefix}${inner}.`),
   };
 }

@@ -1,5 +1,6 @@
 /** @file A block as the compiler is given it. */
 import type { Tensor } from "@tensorflow/tfjs-core";
+import type { DropPlace } from "../dropout-mask.ts";
 import type { PackedWeight } from "../packed-weight.ts";
 
 /**
@@ -16,8 +17,8 @@ export interface BlockParams {
   isTrainable(name: string): boolean;
   trainsWithin(prefix: string): boolean;
   readonly kept: Kept;
-  readonly drops: boolean;
-  dropoutMask(module: string, shape: readonly number[]): Tensor;
+  drops(place: DropPlace): boolean;
+  dropoutMask(place: DropPlace, module: string, shape: readonly number[]): Tensor;
   scope(prefix: string): BlockParams;
 }
 

@@ -4,6 +4,7 @@
  */
 import { customGrad, engine, Tensor } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
+import type { DropPlace } from "../dropout-mask.ts";
 import type { PackedWeight } from "../packed-weight.ts";
 import type { OrtBackend } from "./backend.ts";
 import type { BlockCall, BlockParams } from "./block-call.ts";
@@ -38,7 +39,7 @@ interface CompiledBlock {
   readonly reads: ReadonlyMap<string, string>;
   readonly asks: ReadonlyMap<string, boolean>;
   /** What it was told when it asked whether adapters drop numbers; undefined: it did not ask. */
-  readonly drops: boolean | undefined;
+  readonly drops: ReadonlyMap<DropPlace, boolean>;
   /** Made when the block first runs without keeping anything. */
   readonly forward: () => Direction;
   readonly outputShape: readonly number[];
@@ -179,7 +180,7 @@ function crossingValues(builder: GraphBuilder, boundary: number): Value[] {
 }
 
 function answersAlike({ reads, asks, drops }: CompiledBlock, params: BlockParams): boolean {
-  if (drops !== undefined && drops !== params.drops) return false;
+  for (const [place, answer] of drops) if (params.drops(place) !== answer) return false;
   for (const [name, answer] of asks) if (params.has(name) !== answer) return false;
   for (const [name, form] of reads) if (!params.has(name) || formOf(params.packed(name) ?? params.get(name)) !== form) return false;
   return true;
@@ -201,7 +202,7 @@ function resolve(source: Source, call: BlockCall, saved: readonly Tensor[], grad
       return { type: "float32", dims: [scales.length], data: scales };
     }
     case "mask":
-      return call.params.dropoutMask(source.name, source.value.shape);
+      return call.params.dropoutMask(source.place, source.name, source.value.shape);
     case "saved":
       return saved[source.index]!;
     case "gradient":

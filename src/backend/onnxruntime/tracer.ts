@@ -1,5 +1,6 @@
 /** @file Tracer: what a block does, written down as a graph, and where the graph's inputs come from. */
 import { engine, type Tensor } from "@tensorflow/tfjs-core";
+import type { DropPlace } from "../dropout-mask.ts";
 import type { PackedWeight } from "../packed-weight.ts";
 import { tidied } from "../tidied.ts";
 import type { OrtBackend } from "./backend.ts";
@@ -7,14 +8,14 @@ import type { BlockCall, BlockParams } from "./block-call.ts";
 import { GraphBuilder, type Value } from "./graph.ts";
 
 /** Where a graph input comes from when the graph runs. */
-export type Source = { readonly value: Value } & ({ readonly kind: "input" | "param" | "codes" | "scales" | "mask"; readonly name: string } | { readonly kind: "saved"; readonly index: number } | { readonly kind: "gradient" });
+export type Source = { readonly value: Value } & ({ readonly kind: "input" | "param" | "codes" | "scales"; readonly name: string } | { readonly kind: "mask"; readonly place: DropPlace; readonly name: string } | { readonly kind: "saved"; readonly index: number } | { readonly kind: "gradient" });
 
 /** Runs a block on symbols and notes which weights it reads and what it asks about them. */
 export class Tracer {
   readonly builder = new GraphBuilder();
   readonly reads = new Map<string, string>();
   readonly asks = new Map<string, boolean>();
-  drops: boolean | undefined;
+  readonly drops = new Map<DropPlace, boolean>();
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly params: BlockParams;
   readonly #backend: OrtBackend;
@@ -55,7 +56,6 @@ export class Tracer {
   }
 
   #view(params: BlockParams, prefix: string): BlockParams {
-    const whetherDropped = (): boolean => (this.drops = params.drops);
     return {
       get: (name) => {
         const packed = params.packed(name);
@@ -70,10 +70,12 @@ export class Tracer {
       isTrainable: (name) => params.isTrainable(name),
       trainsWithin: (inner) => params.trainsWithin(inner),
       kept: params.kept,
-      get drops() {
-        return whetherDropped();
+      drops: (place) => {
+        const answer = params.drops(place);
+        this.drops.set(place, answer);
+        return answer;
       },
-      dropoutMask: (module, shape) => this.#mask(prefix + module, shape),
+      dropoutMask: (place, module, shape) => this.#mask(place, prefix + module, shape),
       scope: (inner) => this.#view(params.scope(inner), `${prefix}${inner}.`),
     };
   }
@@ -99,12 +101,12 @@ export class Tracer {
   }
 
   /** One for both directions: it is made whenever a graph that reads it runs, and never kept. */
-  #mask(name: string, shape: readonly number[]): Tensor {
+  #mask(place: DropPlace, name: string, shape: readonly number[]): Tensor {
     const known = this.#masks.get(name);
     if (known !== undefined) return known;
     const { tensor, value } = this.placeholder(shape);
     this.#masks.set(name, tensor);
-    this.#sources.push({ kind: "mask", name, value });
+    this.#sources.push({ kind: "mask", place, name, value });
     return tensor;
   }
 
