@@ -96,7 +96,7 @@ test("the plan's numbers are those of the training that follows", { timeout: TIM
     expect(sum(steps.map(({ tokens }) => tokens))).toBe(plan.packedTokens);
     expect(Object.keys(plan.tasks).sort()).toEqual([...new Set(steps.flatMap(({ taskLoss }) => Object.keys(taskLoss)))].sort());
     expect(events.find((event) => event.kind === "stage-start" && event.stage === plan.stage)).toMatchObject({ steps: plan.steps, trainableParameters: plan.trainableParameters, totalParameters: plan.totalParameters });
-    expect(JSON.parse(await readFile(join(runDir, `plan-${plan.stage}.json`), "utf8"))).toEqual(plan);
+    expect(JSON.parse(await readFile(join(runDir, `plan-${plan.stage}.json`), "utf8"))).toEqual({ ...plan, time: { ...plan.time, seconds: null } }); // a run does not measure the device's rate first
   }
   // Two layers, rank 2: q 16 -> 16 and v 16 -> 8, A and B each.
   expect(stages[1]?.trainableParameters).toBe(2 * (2 * (16 + 16) + 2 * (16 + 8)));
