@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   backend: ["core"],
   model: ["core", "backend", "curriculum/batch.ts", "curriculum/batch-media.ts", "curriculum/tree-mask.ts"],
   train: ["core", "model", "backend", "curriculum", "tasks"],
-  eval: ["core", "metrics", "model", "backend", "curriculum", "tasks", "text", "media", "data"],
+  eval: ["core", "metrics", "model", "backend", "curriculum", "tasks", "text", "data"],
   doctor: ["core", "media", "text", "curriculum", "backend", "model", "train"],
   scoring: ["core", "data", "metrics", "tasks", "eval/intervals.ts"],
   app: ["core", "config", "data", "media", "tasks", "text", "curriculum", "backend", "model", "train", "eval", "scoring", "doctor"],

@@ -16,12 +16,17 @@ export function differingSettings(got: readonly [RunConfig, StageConfig], expect
 
 function decisiveSettings({ seed, model, data, levels }: RunConfig, stage: StageConfig): object {
   const { checkpoints: _, ...decisive } = stage;
-  return { seed, model: decisiveModel(model), levels, stage: { ...decisive, budget: decisiveBudget(stage.budget) }, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities } };
+  return { seed, model: decisiveModel(model), levels, stage: { ...decisive, budget: decisiveBudget(stage.budget) }, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities, ...decisiveFeatures(data) } };
 }
 
 /** Runs from before there was frozenBase go on. */
 function decisiveModel({ frozenBase, ...model }: RunConfig["model"]): object {
   return frozenBase === "float32" ? model : { ...model, frozenBase };
+}
+
+/** Runs from before there was featureType go on. */
+function decisiveFeatures({ featureType }: RunConfig["data"]): { readonly featureType?: string } {
+  return featureType === "float32" ? {} : { featureType };
 }
 
 function decisiveBudget({ gradientCheckpointing: _, ...budget }: StageConfig["budget"]): object {

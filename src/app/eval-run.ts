@@ -9,12 +9,16 @@ import { decodeMethod, type DecodeMethod, type Predictor, predictSamples } from 
 import { inSampleOrder, type Prediction, readPredictions, writePredictions } from "../eval/predictions.ts";
 import { scorePredictions, type ScoresFile } from "../eval/score.ts";
 import { frozenBaseNotice } from "../model/frozen-base.ts";
+import type { Tower } from "../model/tower-states.ts";
 import { TASKS } from "../tasks/index.ts";
 import type { TaskName } from "../tasks/task.ts";
 import { type Answering, openAnswering } from "./answering.ts";
-import { type ClipsEvent, dropsByReason, loadSampleClips } from "./clips.ts";
+import { type BatchSource, openBatchSource } from "./batch-source.ts";
+import { CacheWatch } from "./cache-watch.ts";
+import { type ClipsEvent, dropsByReason, openClips, type RunClips, surveySamples } from "./clips.ts";
 import { type Experiment, openExperiment, predictorOf, samplesOf } from "./experiment.ts";
-import { clipCacheFolder } from "./run-folder.ts";
+import { frozenInStage } from "./prepare-stage.ts";
+import { mediaCacheFolder } from "./run-folder.ts";
 
 export interface EvalOptions {
   /** A run directory (the result of its last finished stage) or a checkpoint folder inside one. */
@@ -45,13 +49,18 @@ export async function* evalRun(options: EvalOptions): AsyncGenerator<EvalEvent> 
   const experiment = await openExperiment(config);
   const { params, checkpoint } = await answering.loadWeights(experiment);
   const { split } = config.eval;
+  const watch = new CacheWatch();
   try {
+    const clips = await openClips(experiment, { folder: mediaCacheFolder(config, answering.runDir) });
+    const frozen = frozenInStage(experiment, checkpoint.state.stage, params);
+    const source = await openBatchSource({ experiment, clips, params, frozen });
     yield { kind: "evaluation-start", backend: backend.name, device: backend.device, checkpoint: checkpoint.folder, split };
     const notice = frozenBaseNotice(config.model.frozenBase);
     if (notice !== undefined) yield { kind: "warning", message: notice };
     for (const task of options.tasks) {
       if (options.signal.aborted) return;
-      yield* evaluateTask(options, { experiment, answering, params, task, checkpoint: checkpoint.folder });
+      yield* evaluateTask(options, { experiment, answering, params, task, checkpoint: checkpoint.folder, clips, source, frozen });
+      yield* watch.warnings(clips.cache);
     }
   } finally {
     params.dispose();
@@ -62,11 +71,14 @@ interface TaskContext {
   readonly experiment: Experiment;
   readonly answering: Answering;
   readonly params: Predictor["params"];
+  readonly clips: RunClips;
+  readonly source: BatchSource;
+  readonly frozen: readonly Tower[];
   readonly task: TaskName;
   readonly checkpoint: string;
 }
 
-async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answering, params, task: name, checkpoint }: TaskContext): AsyncGenerator<EvalEvent> {
+async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answering, params, clips, source, frozen, task: name, checkpoint }: TaskContext): AsyncGenerator<EvalEvent> {
   const { config } = experiment;
   const { split, rowTokens, decode, pairThreshold } = config.eval;
   const task = TASKS[name];
@@ -75,11 +87,11 @@ async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answe
     yield { kind: "warning", message: `the ${split} split has no sample of ${name}` };
     return;
   }
-  const { samples, clips, unreadable } = yield* loadSampleClips(experiment, wanted, { signal, cacheFolder: clipCacheFolder(config, answering.runDir) });
+  const { samples, unreadable } = yield* surveySamples(experiment, wanted, { clips, frozen, signal });
   for (const [reason, count] of Object.entries(dropsByReason(unreadable))) yield { kind: "warning", message: `${name}: ${count} samples left out: ${reason}` };
   const method = decodeMethod(decode, task);
   const predictions: Prediction[] = [];
-  for await (const some of predictSamples(predictorOf(experiment, { params, clips, rowTokens, pairThreshold }), { task, samples, method })) {
+  for await (const some of predictSamples(predictorOf(experiment, { params, media: (batch) => source.media(batch), rowTokens, pairThreshold }), { task, samples, method })) {
     predictions.push(...some);
     if (some.length > 0) yield { kind: "evaluation-progress", task: name, done: predictions.length, total: samples.length };
     if (signal.aborted) return;

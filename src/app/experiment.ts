@@ -42,9 +42,9 @@ export async function openModel({ model: { folder, audioFolder, system }, data: 
   };
 }
 
-/** The opened model with weights and clips, ready to be asked. */
-export function predictorOf({ model, encoding, clipSpec }: OpenModel, loaded: Pick<Predictor, "params" | "clips" | "rowTokens" | "pairThreshold">): Predictor {
-  return { config: model.config, encoding, clipSpec, ...loaded };
+/** The opened model with weights and media, ready to be asked. */
+export function predictorOf({ model, encoding }: OpenModel, loaded: Pick<Predictor, "params" | "media" | "rowTokens" | "pairThreshold">): Predictor {
+  return { config: model.config, encoding, ...loaded };
 }
 
 /** The samples of a split for the given tasks, record by record. */

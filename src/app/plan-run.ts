@@ -9,9 +9,9 @@ import { weightShapes } from "../model/checkpoints/hf-folder.ts";
 import type { Shapes } from "../model/params.ts";
 import type { Place } from "../train/memory-estimate.ts";
 import { type StageFit, stageFit } from "../train/memory-fit.ts";
-import { loadSampleClips } from "./clips.ts";
+import { openClips, surveySamples } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
-import { type PlannedStage, prepareStage, tasksOf } from "./prepare-stage.ts";
+import { frozenInAll, type PlannedStage, prepareStage, tasksOf } from "./prepare-stage.ts";
 import { withAdapters } from "./stage-adapters.ts";
 
 export interface PlanOptions {
@@ -40,10 +40,11 @@ export async function planRun({ config, stages: names, signal }: PlanOptions): P
   const experiment = await openExperiment(config);
   const stages = config.stages.filter(({ name }) => names.includes(name));
   const { device, place } = await plannedDevice(config);
-  const loaded = await resultOf(loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), { signal, cacheFolder: config.data.cache }));
   const base = await baseShapes(experiment);
-  const shapes = await Promise.all(stages.map((stage) => withAdapters(config, stage, base)));
-  const prepared = stages.map((stage, i) => prepareStage(experiment, stage, { loaded, shapes: shapes[i] ?? base, place, gigaflops: device.gigaflops }));
+  const shapes = await Promise.all(stages.map(async (stage) => ({ stage, shapes: await withAdapters(config, stage, base) })));
+  const clips = await openClips(experiment, { folder: config.data.cache });
+  const surveyed = await resultOf(surveySamples(experiment, samplesOf(experiment, "train", tasksOf(stages)), { clips, frozen: frozenInAll(experiment, shapes), signal }));
+  const prepared = shapes.map(({ stage, shapes: own }) => prepareStage(experiment, stage, { surveyed, shapes: own, place, gigaflops: device.gigaflops }));
   return { stages: prepared.map(({ plan }) => plan), device, fits: prepared.map(({ need }) => stageFit(need, device)) };
 }
 

@@ -4,13 +4,14 @@ import type { BackendName } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import type { EmtRecord } from "../data/record.ts";
 import { decodeMethod, predictSamples } from "../eval/predict.ts";
-import { loadClip } from "../media/load-clip.ts";
 import { TASKS } from "../tasks/index.ts";
 import type { PromptForm } from "../tasks/prompt-form.ts";
 import { type Sample, TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { openAnswering } from "./answering.ts";
-import { inputsOf } from "./clips.ts";
+import { openBatchSource } from "./batch-source.ts";
+import { openClips } from "./clips.ts";
 import { openModel, predictorOf } from "./experiment.ts";
+import { frozenInStage } from "./prepare-stage.ts";
 
 export interface PredictOptions {
   readonly checkpoint: string;
@@ -34,11 +35,15 @@ export async function predictRun({ checkpoint: folder, video, text, tasks, backe
   const questions = questionsAbout({ video, text, tasks }, config.data);
   await selectBackend(backend ?? config.backend, config.precision);
   const open = await openModel(config);
-  const clip = await loadClip({ video, spec: open.clipSpec, modalities: inputsOf({ config, model: open.model }), signal });
-  const { params } = await answering.loadWeights(open);
-  const predictor = predictorOf(open, { params, clips: new Map([[CLIP, clip]]), rowTokens: 1, pairThreshold: config.eval.pairThreshold });
+  const experiment = { ...open, config };
+  const clips = await openClips(experiment, {});
+  clips.store.add({ id: CLIP, video });
+  await clips.store.clip(CLIP, signal);
+  const { params, checkpoint } = await answering.loadWeights(open);
   const answers: Answer[] = [];
   try {
+    const source = await openBatchSource({ experiment, clips, params, frozen: frozenInStage(experiment, checkpoint.state.stage, params) });
+    const predictor = predictorOf(open, { params, media: (batch) => source.media(batch), rowTokens: 1, pairThreshold: config.eval.pairThreshold });
     for (const name of tasks) {
       const task = TASKS[name];
       const samples = questions.get(name) ?? [];

@@ -1,20 +1,21 @@
 /** @file What planning and training of a stage have in common: its samples encoded, its schedule drawn, its weights ready. */
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
+import { FLOAT_BYTES } from "../core/half-floats.ts";
 import { resolveMixture } from "../curriculum/mixture.ts";
 import { tooLongProblems } from "../curriculum/pack.ts";
 import { type PlanContext, planStage, type StagePlan } from "../curriculum/plan.ts";
 import { scheduleStage, type StageInput, type StageSchedule } from "../curriculum/schedule.ts";
 import { refuseToTrainPacked } from "../model/frozen-base.ts";
-import type { Shapes } from "../model/params.ts";
+import { type ParamStore, type Shapes, sizeOfShape } from "../model/params.ts";
+import { frozenTowers, statesShape, type Tower, TOWERS } from "../model/tower-states.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
 import { estimateMemory, type MemoryEstimate, type MemoryInput, type Place } from "../train/memory-estimate.ts";
 import type { StageNeed } from "../train/memory-fit.ts";
 import { estimateTime, type TimeEstimate, type WorkInput } from "../train/time-estimate.ts";
 import { trainableParameters } from "../train/trainable.ts";
-import { sizeOfShape } from "../model/params.ts";
-import { dropsByReason, type LoadedSamples } from "./clips.ts";
+import { dropsByReason, inputsOf, type SurveyedSamples } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
 
 /** With what the model's size adds to the numbers of a schedule. */
@@ -26,6 +27,7 @@ export interface PreparedStage {
   readonly need: StageNeed;
   /** Peak learning rate of every trained parameter. */
   readonly learningRates: ReadonlyMap<string, number>;
+  readonly frozen: readonly Tower[];
 }
 
 /** Tasks that any of the stages trains, in the order of TASK_NAMES. */
@@ -34,7 +36,7 @@ export function tasksOf(stages: readonly StageConfig[]): TaskName[] {
 }
 
 export interface StageStart {
-  readonly loaded: LoadedSamples;
+  readonly surveyed: SurveyedSamples;
   /** Of the parameters that the stage starts from. */
   readonly shapes: Shapes;
   readonly place: Place;
@@ -43,43 +45,50 @@ export interface StageStart {
 }
 
 /** Schedule, plan, needs and learning rates of a stage. */
-export function prepareStage(experiment: Experiment, stage: StageConfig, { loaded, shapes, place, gigaflops }: StageStart): PreparedStage {
+export function prepareStage(experiment: Experiment, stage: StageConfig, { surveyed, shapes, place, gigaflops }: StageStart): PreparedStage {
   const { config, encoding } = experiment;
-  const learningRates = trainableParameters(stage.trainable, [...shapes.keys()], `stages.${stage.name}.trainable`);
+  const learningRates = stageLearningRates(stage, shapes.keys());
+  const frozen = frozenTowers(experiment.model.config, learningRates.keys());
   refuseToTrainPacked(config.model.frozenBase, { shapes, trained: [...learningRates.keys()], where: `stages.${stage.name}.trainable` });
   const input: StageInput = {
     stage: stage.name,
     seed: config.seed,
-    samples: encodeSamples(loaded.samples, { ...encoding, withAnswer: true }),
+    samples: encodeSamples(surveyed.samples, { ...encoding, withAnswer: true }),
     mixture: resolveMixture(stage.name, { mixture: stage.mixture, levels: config.levels }),
     budget: stage.budget,
   };
   const schedule = scheduleStage(input);
   refuseTooLong(config, stage, schedule);
-  const context: PlanContext = { drops: dropsByReason(loaded.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: count(shapes, learningRates.keys()), totalParameters: count(shapes, shapes.keys()) };
+  const context: PlanContext = { drops: dropsByReason(surveyed.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: count(shapes, learningRates.keys()), totalParameters: count(shapes, shapes.keys()) };
   const plan = planStage(input, context, schedule);
-  const memoryNeed = memoryInput(experiment, stage, { plan, trained: [...learningRates.keys()], loaded, shapes, place });
+  const memoryNeed = memoryInput(experiment, stage, { plan, trained: [...learningRates.keys()], frozen, surveyed, shapes, place });
   const memory = estimateMemory(memoryNeed);
   const time = estimateTime(stageWork(experiment, stage, { plan, trained: memoryNeed.trained, shapes }), gigaflops);
-  return { schedule, plan: { ...plan, memory, time }, need: { stage: stage.name, estimate: memory, input: memoryNeed }, learningRates };
+  return { schedule, plan: { ...plan, memory, time }, need: { stage: stage.name, estimate: memory, input: memoryNeed }, learningRates, frozen };
+}
+
+/** Peak learning rate of every parameter, out of these, that a stage trains. @throws UserError - ConfigError for patterns that match none. */
+export function stageLearningRates({ name, trainable }: StageConfig, names: Iterable<string>): ReadonlyMap<string, number> {
+  return trainableParameters(trainable, [...names], `stages.${name}.trainable`);
 }
 
 function memoryInput(
-  { config: { data, model: { frozenBase } }, model }: Experiment,
+  experiment: Experiment,
   { budget }: StageConfig,
-  { plan: { largestBatch, steps }, shapes, trained, loaded, place }: StageStart & { readonly plan: StagePlan; readonly trained: readonly string[] },
+  { plan: { largestBatch, steps }, shapes, trained, frozen, surveyed, place }: StageStart & { readonly plan: StagePlan; readonly trained: readonly string[]; readonly frozen: readonly Tower[] },
 ): MemoryInput {
+  const { config: { data }, model } = experiment;
   const { rows, supervisedTokens, videoClips, audioClips } = largestBatch;
   return {
     config: model.config,
     shapes,
     trained,
-    frozenBase,
-    batch: { rows, length: budget.rowTokens, supervised: supervisedTokens, frames: videoClips * data.frames, sounds: audioClips },
+    frozenBase: experiment.config.model.frozenBase,
+    batch: { rows, length: budget.rowTokens, supervised: supervisedTokens, frames: videoClips * data.frames, framesPerClip: data.frames, sounds: audioClips },
     batches: steps * budget.accumulation,
     accumulation: budget.accumulation,
     kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
-    clipBytes: [...loaded.clips.values()].reduce((sum, { pixels, mel }) => sum + (pixels?.byteLength ?? 0) + (mel?.byteLength ?? 0), 0),
+    clipBytes: Math.min(data.memoryGigabytes * 1e9, surveyed.clips.length * bytesPerClip(experiment, frozen)),
     place,
   };
 }
@@ -97,6 +106,29 @@ function stageWork({ config: { data }, model }: Experiment, { budget }: StageCon
     media: { frames: clipPasses.videoClips * data.frames, sounds: clipPasses.audioClips },
     kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
   };
+}
+
+/** Towers that none of the stages trains. */
+export function frozenInAll({ model }: Pick<Experiment, "model">, stages: readonly { readonly stage: StageConfig; readonly shapes: Shapes }[]): Tower[] {
+  const trained = stages.flatMap(({ stage, shapes }) => [...stageLearningRates(stage, shapes.keys()).keys()]);
+  return frozenTowers(model.config, trained);
+}
+
+/**
+ * The towers that the stage behind a checkpoint did not train: their states are stored, as those of the stage were. A tower
+ * that it trained gives states that no other stage shares.
+ */
+export function frozenInStage({ config, model }: Pick<Experiment, "config" | "model">, name: string, params: ParamStore): Tower[] {
+  const stage = config.stages.find((candidate) => candidate.name === name);
+  return stage === undefined ? [] : frozenTowers(model.config, stageLearningRates(stage, params.names()).keys());
+}
+
+/** In memory: decoded, or as the states of frozen towers. */
+function bytesPerClip({ config, model, clipSpec: { frames, imageSize, melBins, melFrames } }: Experiment, frozen: readonly Tower[]): number {
+  const inputs = inputsOf({ config, model });
+  const decoded = { video: frames * imageSize ** 2 * 3, audio: FLOAT_BYTES.float32 * melBins * melFrames } as const satisfies Record<Tower, number>;
+  const bytesOf = (tower: Tower): number => (frozen.includes(tower) ? FLOAT_BYTES.float32 * sizeOfShape(statesShape(model.config, tower, frames)) : decoded[tower]);
+  return TOWERS.filter((tower) => inputs.includes(tower)).reduce((sum, tower) => sum + bytesOf(tower), 0);
 }
 
 /** Numbers in the named parameters. */

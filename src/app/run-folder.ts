@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type RunConfig, runConfigSchema } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { describeSystemError, makeFolder, toJson, writeFileAtomic } from "../core/files.ts";
-import { newestStepFolder, stepFolderName } from "../train/checkpoint-folders.ts";
+import { latestCheckpoint, newestStepFolder, stepFolderName } from "../train/checkpoint-folders.ts";
 import { type Checkpoint, readCheckpoint } from "../train/checkpoint.ts";
 
 const CONFIG = "config.json";
@@ -14,8 +14,8 @@ export function stageFolder({ stages }: Pick<RunConfig, "stages">, stage: string
   return join(runDir, `stage-${stages.findIndex(({ name }) => name === stage) + 1}`);
 }
 
-/** Where decoded clips are kept: the config's cache, which runs may share, else one in the run directory. */
-export function clipCacheFolder({ data }: Pick<RunConfig, "data">, runDir: string): string {
+/** Where decoded clips and frozen features are kept: the config's cache, which runs may share, else one in the run directory. */
+export function mediaCacheFolder({ data }: Pick<RunConfig, "data">, runDir: string): string {
   return data.cache ?? join(runDir, "cache");
 }
 
@@ -33,6 +33,14 @@ export async function stageResult(folder: string): Promise<Checkpoint | undefine
     throw new UserError({ kind: "CheckpointError", where: latest, what: `stage "${stage}" was interrupted. Got ${step} steps, expected ${steps}`, hint: `Finish it first: m2se train --stage ${stage} --resume with the same --run-dir.` });
   }
   return best === null || best.step === step ? checkpoint : readCheckpoint(join(folder, stepFolderName(best.step)));
+}
+
+/** Whether the stage was trained to its end. */
+export async function isFinished(folder: string): Promise<boolean> {
+  const latest = await latestCheckpoint(folder);
+  if (latest === undefined) return false;
+  const { step, steps } = (await readCheckpoint(latest)).state;
+  return step >= steps;
 }
 
 /** Saves the resolved config; a run directory belongs to one config. */

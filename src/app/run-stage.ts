@@ -2,14 +2,17 @@
 import { join } from "node:path";
 import type { StageConfig } from "../config/index.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
-import { batchMedia } from "../curriculum/batch-media.ts";
 import { featureRows } from "../curriculum/batch.ts";
+import { locateStep } from "../curriculum/schedule.ts";
 import { disposeMoments } from "../train/adamw.ts";
 import type { RunEvent } from "../train/events.ts";
 import { type StageRun, trainStage } from "../train/train-stage.ts";
-import type { LoadedSamples } from "./clips.ts";
+import { type BatchSource, openBatchSource } from "./batch-source.ts";
+import type { RunClips } from "./clips.ts";
+import type { CacheWatch } from "./cache-watch.ts";
 import type { Experiment } from "./experiment.ts";
 import type { PreparedStage } from "./prepare-stage.ts";
+import { computeStageFeatures } from "./stage-features.ts";
 import { openStageCheckpoints, type StageCheckpoints } from "./stage-checkpoints.ts";
 import { loraOf } from "./stage-adapters.ts";
 import { startStage, type StageWeights } from "./stage-weights.ts";
@@ -19,7 +22,8 @@ export interface StageTask {
   readonly experiment: Experiment;
   readonly stage: StageConfig;
   readonly prepared: PreparedStage;
-  readonly loaded: LoadedSamples;
+  readonly clips: RunClips;
+  readonly watch: CacheWatch;
   readonly runDir: string;
   readonly signal: AbortSignal;
 }
@@ -44,7 +48,7 @@ export async function* runStage(task: StageTask): AsyncGenerator<RunEvent> {
 }
 
 async function* trainFromCheckpoint(task: StageTask, ready: ReadyStage, started: number): AsyncGenerator<RunEvent> {
-  const { stage, prepared, signal } = task;
+  const { experiment, stage, prepared, clips, signal } = task;
   const { weights, checkpoints } = ready;
   const { steps } = prepared.schedule;
   weights.params.setTrainable(prepared.learningRates.keys(), stage.budget.gradientCheckpointing ? "inputs" : "intermediates");
@@ -53,10 +57,22 @@ async function* trainFromCheckpoint(task: StageTask, ready: ReadyStage, started:
   let last = { step: checkpoints.start.step, path: "" };
   yield { kind: "stage-start", stage: stage.name, steps, resumedFrom: last.step, trainableParameters, totalParameters };
   if (last.step >= steps) return;
-  for await (const event of trainStage(stageRun(task, ready))) {
+  const { schedule, frozen } = prepared;
+  const source = await openBatchSource({ experiment, clips, params: weights.params, frozen });
+  const mediaSeconds = new Map<number, number>();
+  const addMedia = (step: number, seconds: number): void => {
+    const { epoch } = locateStep(schedule, step);
+    mediaSeconds.set(epoch, (mediaSeconds.get(epoch) ?? 0) + seconds);
+  };
+  addMedia(last.step + 1, yield* computeStageFeatures({ schedule, after: last.step, frozen, source, clips, workers: experiment.config.data.workers, signal }));
+  for await (const event of trainStage(stageRun(task, { ...ready, source }))) {
     yield event;
     if (event.kind === "checkpoint") last = event;
+    if (event.kind === "step") addMedia(event.step, event.mediaMilliseconds / 1000);
   }
+  const { computed, read, rebuilt } = source.counts;
+  if (computed + read + rebuilt > 0) yield { kind: "features", stage: stage.name, computed, read, rebuilt, mediaSeconds: [...mediaSeconds.values()] };
+  yield* task.watch.warnings(clips.cache);
   if (last.step < steps) yield { kind: "interrupted", stage: stage.name, step: last.step, signal: String(signal.reason) };
   else yield { kind: "stage-end", stage: stage.name, step: last.step, seconds: (performance.now() - started) / 1000, checkpoint: last.path };
 }
@@ -67,7 +83,7 @@ interface ReadyStage {
 }
 
 /** The stage as the training loop takes it. */
-function stageRun({ experiment, stage, prepared, loaded, runDir, signal }: StageTask, { weights: { params }, checkpoints }: ReadyStage): StageRun {
+function stageRun({ experiment, stage, prepared, clips, signal }: StageTask, { weights: { params }, checkpoints, source }: ReadyStage & { readonly source: BatchSource }): StageRun {
   const { best } = stage.checkpoints;
   const dropout = { adapters: loraOf(experiment.config, stage)?.dropout ?? 0, residual: stage.dropout };
   return {
@@ -76,7 +92,7 @@ function stageRun({ experiment, stage, prepared, loaded, runDir, signal }: Stage
     config: experiment.model.config,
     schedule: prepared.schedule,
     featureRows: featureRows(experiment.encoding.mediaTokens),
-    media: (batch) => batchMedia(batch, loaded.clips, experiment.clipSpec),
+    media: (batch) => source.media(batch),
     learningRates: prepared.learningRates,
     learningRateSchedule: stage.schedule,
     optimizer: stage.optimizer,
@@ -84,7 +100,7 @@ function stageRun({ experiment, stage, prepared, loaded, runDir, signal }: Stage
     start: checkpoints.start,
     save: checkpoints.save,
     saveEverySteps: stage.checkpoints.everySteps,
-    ...(best === undefined ? {} : { evaluate: { everySteps: best.everySteps, run: (step) => validateStage({ experiment, params, stage: stage.name, best, step, runDir, checkpoints }) } }),
+    ...(best === undefined ? {} : { evaluate: { everySteps: best.everySteps, run: (step) => validateStage({ experiment, params, stage: stage.name, best, step, clips, source, frozen: prepared.frozen, checkpoints }) } }),
     signal,
   };
 }

@@ -6,18 +6,17 @@ import type { RunConfig, StageConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
 import { frozenBaseNotice } from "../model/frozen-base.ts";
-import { latestCheckpoint } from "../train/checkpoint-folders.ts";
-import { readCheckpoint } from "../train/checkpoint.ts";
 import type { RunEvent } from "../train/events.ts";
 import { stageFit, type StageNeed } from "../train/memory-fit.ts";
 import { fitProblems, fitWarning } from "../train/memory-words.ts";
 import { claimRunFolder } from "./claim-run-folder.ts";
-import { dropsByReason, loadSampleClips } from "./clips.ts";
+import { CacheWatch } from "./cache-watch.ts";
+import { dropsByReason, openClips, surveySamples } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
 import { baseShapes, placeOf } from "./plan-run.ts";
-import { prepareStage, tasksOf } from "./prepare-stage.ts";
+import { frozenInAll, prepareStage, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
-import { clipCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
+import { isFinished, mediaCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
 import { runStage } from "./run-stage.ts";
 import { withAdapters } from "./stage-adapters.ts";
 
@@ -62,27 +61,19 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const notice = frozenBaseNotice(config.model.frozenBase);
   if (notice !== undefined) yield { kind: "warning", message: notice };
   await writeFileAtomic(join(runDir, "provenance.json"), toJson(await provenance(experiment, backend)));
-  const loaded = yield* loadSampleClips(experiment, samplesOf(experiment, "train", tasksOf(stages)), {
-    signal,
-    cacheFolder: clipCacheFolder(config, runDir),
-  });
-  for (const [reason, count] of Object.entries(dropsByReason(loaded.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
   const base = await baseShapes(experiment);
-  const shapes = await Promise.all(stages.map((stage) => withAdapters(config, stage, base)));
-  const prepared = stages.map((stage, i) => ({ stage, prepared: prepareStage(experiment, stage, { loaded, shapes: shapes[i] ?? base, place: placeOf(backend) }) }));
+  const shapes = await Promise.all(stages.map(async (stage) => ({ stage, shapes: await withAdapters(config, stage, base) })));
+  const clips = await openClips(experiment, { folder: mediaCacheFolder(config, runDir) });
+  const surveyed = yield* surveySamples(experiment, samplesOf(experiment, "train", tasksOf(stages)), { clips, frozen: frozenInAll(experiment, shapes), signal });
+  for (const [reason, count] of Object.entries(dropsByReason(surveyed.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
+  const prepared = shapes.map(({ stage, shapes: own }) => ({ stage, prepared: prepareStage(experiment, stage, { surveyed, shapes: own, place: placeOf(backend) }) }));
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
+  const watch = new CacheWatch();
   for (const each of prepared) {
-    yield* runStage({ experiment, ...each, loaded, runDir, signal });
+    yield* runStage({ experiment, ...each, clips, watch, runDir, signal });
     if (signal.aborted) return;
   }
-}
-
-async function isFinished(folder: string): Promise<boolean> {
-  const latest = await latestCheckpoint(folder);
-  if (latest === undefined) return false;
-  const { step, steps } = (await readCheckpoint(latest)).state;
-  return step >= steps;
 }
 
 /**

@@ -10,6 +10,7 @@ import { evalCommand } from "./commands/eval.ts";
 import { exportCommand } from "./commands/export.ts";
 import { planCommand } from "./commands/plan.ts";
 import { predictCommand } from "./commands/predict.ts";
+import { prepareCommand } from "./commands/prepare.ts";
 import { scoreCommand } from "./commands/score.ts";
 import { trainCommand } from "./commands/train.ts";
 import type { Launch } from "./context.ts";
@@ -38,7 +39,7 @@ export function buildProgram(launch: Launch, writers: Writers): Command {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(--help lists what there is)")
     .exitOverride();
-  for (const build of [demoCommand, dataCommand, checkCommand, configCommand, planCommand, trainCommand, evalCommand, predictCommand, exportCommand, scoreCommand, doctorCommand]) {
+  for (const build of [demoCommand, dataCommand, checkCommand, configCommand, planCommand, prepareCommand, trainCommand, evalCommand, predictCommand, exportCommand, scoreCommand, doctorCommand]) {
     program.addCommand(inherit(build(launch), program));
   }
   return program;

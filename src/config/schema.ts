@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { ADAPTER_PREFIX, BACKENDS, FROZEN_BASES, PRECISIONS } from "../backend/names.ts";
+import { FLOAT_TYPES } from "../core/half-floats.ts";
 import { SPLITS } from "../data/record.ts";
 import { CAUSE_PROMPTS, EMOTION_PROMPTS, PAPER_FORM } from "../tasks/prompt-form.ts";
 import { TASK_NAMES } from "../tasks/task.ts";
@@ -32,7 +33,10 @@ const dataSchema = z.strictObject({
   causePrompt: z.enum(CAUSE_PROMPTS).default(PAPER_FORM.causePrompt).describe("ECPE: every turn's gold emotion is shown, as in the paper, or none is and the emotion is part of the answer, as in SemEval-2024 task 3"),
   onBad: z.enum(["error", "drop"]).default("error").describe("unreadable media, over-long samples: stop, or drop and count"),
   modalities: z.array(z.enum(MODALITIES)).min(1).default([...MODALITIES]).describe("inputs that are switched on"),
-  cache: z.string().optional().describe("folder for decoded clips and frozen features; default: <run>/cache"),
+  cache: z.string().optional().describe("folder for decoded clips and frozen features, which runs may share; default: <run>/cache"),
+  cacheGigabytes: z.number().positive().default(100).describe("most that the cache folder holds, in 1e9 bytes; what was not used for longest is removed"),
+  memoryGigabytes: z.number().nonnegative().default(1).describe("decoded clips and frozen features kept in memory, in 1e9 bytes; the rest is read again when it is needed"),
+  featureType: z.enum(FLOAT_TYPES).default("float32").describe("what the outputs of a frozen tower are rounded to, on disk and off it; 16 bits take half the space"),
   workers: positiveInteger.default(2).describe("clips decoded at the same time"),
 });
 

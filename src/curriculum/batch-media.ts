@@ -1,4 +1,4 @@
-/** @file BatchMedia: the decoded clips of a batch, one array per kind of input, ready to become a tensor. */
+/** @file BatchMedia: the clips of a batch, decoded or as a frozen tower left them, one array per kind of input, ready to become a tensor. */
 import { concatArrays } from "../core/arrays.ts";
 import { invariant } from "../core/errors.ts";
 import type { Clip, ClipSpec } from "../media/clip.ts";
@@ -16,6 +16,10 @@ export interface BatchMedia {
   readonly pixels?: ClipArray;
   /** Log-mel [clips, bins, frames]; absent when the batch listens to none. */
   readonly mel?: ClipArray;
+  /** In place of the pixels: patch states of a vision tower that is not trained, [clips, F, T, D]. */
+  readonly patchStates?: ClipArray;
+  /** In place of the mel: states of an audio tower that is not trained, [clips, T, D]. */
+  readonly soundStates?: ClipArray;
 }
 
 /** The media of a batch, clips in its order. */

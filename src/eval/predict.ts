@@ -1,10 +1,9 @@
 /** @file Samples -> predictions: closed answer sets by likelihood, cause pairs if wanted, the others by greedy generation. */
 import { type Problem, UserError } from "../core/errors.ts";
-import { batchMedia } from "../curriculum/batch-media.ts";
-import { buildBatch, featureRows } from "../curriculum/batch.ts";
+import type { BatchMedia } from "../curriculum/batch-media.ts";
+import { type Batch, buildBatch, featureRows } from "../curriculum/batch.ts";
 import { sampleLength } from "../curriculum/pack.ts";
 import type { PackedRow } from "../curriculum/packed-row.ts";
-import type { Clip, ClipSpec } from "../media/clip.ts";
 import { batchFeatures } from "../model/batch-features.ts";
 import type { BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -21,8 +20,7 @@ export interface Predictor {
   readonly params: Params;
   readonly config: ModelConfig;
   readonly encoding: Omit<EncodeOptions, "withAnswer">;
-  readonly clips: ReadonlyMap<string, Clip>;
-  readonly clipSpec: ClipSpec;
+  readonly media: (batch: Batch) => Promise<BatchMedia>;
   readonly rowTokens: number;
   /** Least probability of a pair that is named when cause-pair answers are weighed. */
   readonly pairThreshold: number;
@@ -85,7 +83,7 @@ function toPrediction(task: Task, sample: Sample | undefined, { text, scores, se
 async function* scoreAnswers(predictor: Predictor, { answers = [] }: Task, samples: readonly EncodedSample[]): AsyncGenerator<readonly Response[], void> {
   const answerIds = answers.map((answer) => encodeAnswer(answer, predictor.encoding));
   for (const { row, prompts } of promptRows(samples, answerIds, predictor.rowTokens)) {
-    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...withMedia(predictor, row), answers: prompts.flatMap((prompt) => prompt.answers) });
+    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...(await withMedia(predictor, row)), answers: prompts.flatMap((prompt) => prompt.answers) });
     yield prompts.map(({ sampleId }, i) => {
       const own = logProbs.slice(i * answers.length, (i + 1) * answers.length);
       const best = own.indexOf(Math.max(...own));
@@ -99,7 +97,7 @@ async function* weighAnswers(predictor: Predictor, { weighing, samples, encoded 
   const candidates = new Map(samples.map((sample) => [sample.id, weighing.candidates(sample)]));
   const ids = new Map([...candidates].map(([sampleId, answers]) => [sampleId, answers.map((answer) => encodeAnswer(answer, predictor.encoding))]));
   for (const { row, prompts } of promptRows(encoded, (sampleId) => ids.get(sampleId) ?? [], predictor.rowTokens)) {
-    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...withMedia(predictor, row), answers: prompts.flatMap((prompt) => prompt.answers) });
+    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...(await withMedia(predictor, row)), answers: prompts.flatMap((prompt) => prompt.answers) });
     let start = 0;
     yield prompts.map(({ sampleId }) => {
       const answers = candidates.get(sampleId) ?? [];
@@ -118,14 +116,14 @@ async function* generateAnswers(predictor: Predictor, { maxNewTokens }: Task, sa
   for await (const answers of generateGreedy(params, config, input)) yield answers.map(({ prompt, ids }) => ({ sampleId: sampleIds[prompt] ?? "", text: tokenizer.decode(ids) }));
 }
 
-function* unreadRows(predictor: Predictor, rows: readonly PromptRow[]): Generator<UnreadRow, void> {
+async function* unreadRows(predictor: Predictor, rows: readonly PromptRow[]): AsyncGenerator<UnreadRow, void> {
   for (const { row, prompts } of rows) {
-    const { batch, media } = withMedia(predictor, row);
+    const { batch, media } = await withMedia(predictor, row);
     yield { ...batch, features: () => batchFeatures(predictor.params, predictor.config, media), ends: prompts.map(({ end }) => end) };
   }
 }
 
-function withMedia({ encoding, clips, clipSpec }: Predictor, row: PackedRow): BatchWithMedia {
+async function withMedia({ encoding, media }: Predictor, row: PackedRow): Promise<BatchWithMedia> {
   const batch = buildBatch([row], featureRows(encoding.mediaTokens));
-  return { batch, media: batchMedia(batch, clips, clipSpec) };
+  return { batch, media: await media(batch) };
 }

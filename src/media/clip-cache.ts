@@ -5,11 +5,10 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { z } from "zod";
-import { describeSystemError, writeFileAtomic } from "../core/files.ts";
+import { parseEntry, renderEntry } from "../core/cache-entry.ts";
+import type { DiskCache } from "../core/disk-cache.ts";
 import { sha256 } from "../core/hash.ts";
 import type { Clip } from "./clip.ts";
 import { isImageName, listFrames } from "./images.ts";
@@ -19,78 +18,86 @@ import { statMedia, unreadable } from "./media-error.ts";
 /** To be raised with every change of the numbers that decoding gives. */
 const CACHE_VERSION = 1;
 
+/** Where clips lie in a cache folder. */
+export const CLIP_FOLDER = "clips";
+
+/** Lower-case hex. A part's key does not depend on what else is wanted; absent parts are not wanted. */
+export interface ClipKeys {
+  readonly clip: string;
+  readonly video?: string;
+  readonly audio?: string;
+}
+
 /**
- * The key of a clip: lower-case hex.
+ * The keys of a clip and of its parts.
  *
  * @throws UserError (MediaError) when a file cannot be read.
  */
-export async function clipKey({ video, audio, spec, modalities, signal }: LoadClipOptions): Promise<string> {
-  const wantsVideo = modalities.includes("video");
-  const wantsAudio = modalities.includes("audio");
-  const usesVideo = video !== undefined && (wantsVideo || (wantsAudio && audio === undefined));
-  const usesAudio = audio !== undefined && wantsAudio;
+export async function clipKeys(options: LoadClipOptions): Promise<ClipKeys> {
+  const wanted = { video: options.modalities.includes("video"), audio: options.modalities.includes("audio") };
+  const hashes = await mediaHashes(options, wanted);
+  const keyOf = (of: Wanted): string => wantedKey(hashes, options, of);
+  return {
+    clip: keyOf(wanted),
+    ...(wanted.video ? { video: keyOf({ video: true, audio: false }) } : {}),
+    ...(wanted.audio ? { audio: keyOf({ video: false, audio: true }) } : {}),
+  };
+}
+
+interface Wanted {
+  readonly video: boolean;
+  readonly audio: boolean;
+}
+
+interface MediaHashes {
+  readonly video?: string;
+  readonly audio?: string;
+}
+
+/** Of the files that are looked at. */
+async function mediaHashes({ video, audio, signal }: LoadClipOptions, wanted: Wanted): Promise<MediaHashes> {
+  const usesVideo = wanted.video || (wanted.audio && audio === undefined);
+  return {
+    ...(usesVideo && video !== undefined ? { video: await hashMedia(video, signal) } : {}),
+    ...(wanted.audio && audio !== undefined ? { audio: await hashMedia(audio, signal) } : {}),
+  };
+}
+
+/** Sound is the video's unless there is a sound file. */
+function wantedKey(hashes: MediaHashes, { audio, spec }: LoadClipOptions, wanted: Wanted): string {
   const { frames, imageSize, melBins, melFrames } = spec;
+  const usesVideo = wanted.video || (wanted.audio && audio === undefined);
   return sha256(
     JSON.stringify({
       version: CACHE_VERSION,
-      video: usesVideo ? await hashMedia(video, signal) : null,
-      audio: usesAudio ? await hashMedia(audio, signal) : null,
-      pixels: wantsVideo ? [frames, imageSize] : null,
-      mel: wantsAudio ? [melBins, melFrames] : null,
+      video: (usesVideo ? hashes.video : undefined) ?? null,
+      audio: (wanted.audio ? hashes.audio : undefined) ?? null,
+      pixels: wanted.video ? [frames, imageSize] : null,
+      mel: wanted.audio ? [melBins, melFrames] : null,
     }),
   );
 }
 
 /** The clip of a key; "absent" when it was never stored, "corrupt" when its file is not what was written. */
-export async function readCachedClip(folder: string, key: string): Promise<Clip | "absent" | "corrupt"> {
-  const content = await readFile(entryPath(folder, key)).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw describeSystemError(error, folder);
-  });
+export async function readCachedClip(cache: DiskCache, key: string): Promise<Clip | "absent" | "corrupt"> {
+  const content = await cache.read(clipFileName(key));
   if (content === undefined) return "absent";
-  return parseEntry(content, key) ?? "corrupt";
-}
-
-/** @throws UserError (SystemError): disk full, no permission. */
-export async function writeCachedClip(folder: string, key: string, { pixels, mel }: Clip): Promise<void> {
-  const payload = [pixels ?? new Uint8Array(), mel === undefined ? new Uint8Array() : new Uint8Array(mel.buffer, mel.byteOffset, mel.byteLength)];
-  const header: Header = { key, pixels: pixels?.byteLength ?? null, mel: mel?.byteLength ?? null, sha256: sha256(...payload) };
-  await writeFileAtomic(entryPath(folder, key), [Buffer.from(`${JSON.stringify(header)}\n`), ...payload]);
-}
-
-const headerSchema = z.strictObject({
-  key: z.string(),
-  /** Bytes; null when absent. */
-  pixels: z.number().int().nonnegative().nullable(),
-  mel: z.number().int().nonnegative().multipleOf(4).nullable(),
-  sha256: z.string(),
-});
-type Header = z.infer<typeof headerSchema>;
-
-function parseEntry(content: Buffer, key: string): Clip | undefined {
-  const headerEnd = content.indexOf("\n");
-  const header = parseHeader(content.toString("utf8", 0, Math.max(0, headerEnd)));
-  const payload = content.subarray(headerEnd + 1);
-  if (header?.key !== key || header.sha256 !== sha256(payload)) return undefined;
-  const pixelBytes = header.pixels ?? 0;
-  if (payload.length !== pixelBytes + (header.mel ?? 0)) return undefined;
+  const parts = parseEntry(content, key, ["pixels", "mel"]);
+  if (parts === undefined) return "corrupt";
   return {
-    ...(header.pixels === null ? {} : { pixels: new Uint8Array(payload.subarray(0, pixelBytes)) }),
-    ...(header.mel === null ? {} : { mel: new Float32Array(new Uint8Array(payload.subarray(pixelBytes)).buffer) }),
+    ...(parts.pixels === undefined ? {} : { pixels: new Uint8Array(parts.pixels) }),
+    ...(parts.mel === undefined ? {} : { mel: new Float32Array(new Uint8Array(parts.mel).buffer) }),
   };
 }
 
-function parseHeader(text: string): Header | undefined {
-  try {
-    return headerSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined; // not JSON: the entry counts as corrupt and is built again
-  }
+/** @throws UserError (SystemError): disk full, no permission. */
+export async function writeCachedClip(cache: DiskCache, key: string, { pixels, mel }: Clip): Promise<void> {
+  await cache.write(clipFileName(key), renderEntry(key, { pixels, mel: mel && new Uint8Array(mel.buffer, mel.byteOffset, mel.byteLength) }));
 }
 
 /** Two levels, so that no folder gets too many files. */
-function entryPath(folder: string, key: string): string {
-  return join(folder, "clips", key.slice(0, 2), `${key}.clip`);
+export function clipFileName(key: string): string {
+  return join(CLIP_FOLDER, key.slice(0, 2), `${key}.clip`);
 }
 
 /** Hash of a file's bytes, or of the names and bytes of a folder's pictures; big files are streamed. */

@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { BatchMedia, ClipArray } from "../curriculum/batch-media.ts";
-import { audioFeatures, type Features, visualFeatures } from "./emoverse.ts";
+import { audioFeatures, type Features, projectedPatches, projectedSounds, visualFeatures } from "./emoverse.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Params } from "./params.ts";
 
@@ -10,11 +10,25 @@ import type { Params } from "./params.ts";
 const CLIP_MULTIPLE = 2;
 
 /** [clips * tokens, D] for each kind of input that the batch has. */
-export function batchFeatures(params: Params, config: ModelConfig, { pixels, mel }: BatchMedia): Features {
-  return {
-    ...(pixels === undefined ? {} : { visual: padded(pixels, (clips) => visualFeatures(params, config, tf.reshape(clips, [-1, ...clips.shape.slice(2)]))) }),
-    ...(mel === undefined ? {} : { audio: padded(mel, (clips) => audioFeatures(params, config, clips)) }),
-  };
+export function batchFeatures(params: Params, config: ModelConfig, media: BatchMedia): Features {
+  const visual = visualRows(params, config, media);
+  const audio = audioRows(params, config, media);
+  return { ...(visual === undefined ? {} : { visual }), ...(audio === undefined ? {} : { audio }) };
+}
+
+function visualRows(params: Params, config: ModelConfig, { pixels, patchStates }: BatchMedia): Tensor | undefined {
+  if (patchStates !== undefined) return padded(patchStates, (clips) => projectedPatches(params, config, frameByFrame(clips)));
+  return pixels && padded(pixels, (clips) => visualFeatures(params, config, frameByFrame(clips)));
+}
+
+function audioRows(params: Params, config: ModelConfig, { mel, soundStates }: BatchMedia): Tensor | undefined {
+  if (soundStates !== undefined) return padded(soundStates, (clips) => projectedSounds(params, config, clips));
+  return mel && padded(mel, (clips) => audioFeatures(params, config, clips));
+}
+
+/** [clips, F, ...] as [clips * F, ...]. */
+function frameByFrame(clips: Tensor): Tensor {
+  return tf.reshape(clips, [-1, ...clips.shape.slice(2)]);
 }
 
 function padded({ values, shape: [clips = 0, ...rest] }: ClipArray, features: (clips: Tensor) => Tensor): Tensor {

@@ -15,7 +15,7 @@ import { decoderLayout } from "./decoder-layout.ts";
 import { runLayer } from "./layer.ts";
 import { linear } from "./linear.ts";
 import type { Params } from "./params.ts";
-import { pixelShuffle, project, stackFrames } from "./projector.ts";
+import { pixelShuffle, type PixelShuffleOptions, project, stackFrames } from "./projector.ts";
 import { gatherRows } from "./rows.ts";
 import { encodeImages, layersUpTo, patchGrid } from "./vision.ts";
 
@@ -25,15 +25,18 @@ export const PARTS = { vision: "vision_model", visionProjector: "mlp1", audio: "
 /** Decoder tokens [I * P, D] of normalised frames [I, Y, X, C], frame after frame. */
 export function visualFeatures(params: Params, config: ModelConfig, pixels_IYXC: Tensor): Tensor {
   return tf.tidy(() => {
-    const vision = config.vision_config;
-    const encode = (): Tensor => encodeImages(params.scope(PARTS.vision), vision, pixels_IYXC, layersUpTo(config.select_layer, vision));
-    const project = (hidden: Tensor): Tensor => projectImages(params, config, { hidden, grid: patchGrid(pixels_IYXC, vision) });
+    const encode = (): Tensor => encodeFrames(params, config, pixels_IYXC);
+    const project = (hidden: Tensor): Tensor => projectImages(params, config, { hidden, grid: patchGrid(pixels_IYXC, config.vision_config) });
     return tapedWhereTrained(params, [PARTS.vision, PARTS.visionProjector], () => project(tapedWhereTrained(params, [PARTS.vision], encode)));
   });
 }
 
+function encodeFrames(params: Params, { vision_config: vision, select_layer: selectLayer }: ModelConfig, pixels_IYXC: Tensor): Tensor {
+  return encodeImages(params.scope(PARTS.vision), vision, pixels_IYXC, layersUpTo(selectLayer, vision));
+}
+
 function projectImages(params: Params, config: ModelConfig, { hidden, grid }: { hidden: Tensor; grid: [number, number] }): Tensor {
-  const shuffle = { grid, side: Math.round(1 / config.downsample_ratio), version: config.ps_version };
+  const shuffle = shuffleOptions(config, grid);
   return runLayer({
     name: `vision-projector/${grid.join("x")}/side${shuffle.side}/${shuffle.version}`,
     params: params.scope(PARTS.visionProjector),
@@ -42,25 +45,58 @@ function projectImages(params: Params, config: ModelConfig, { hidden, grid }: { 
   });
 }
 
+function shuffleOptions(config: ModelConfig, grid: [number, number]): PixelShuffleOptions {
+  return { grid, side: Math.round(1 / config.downsample_ratio), version: config.ps_version };
+}
+
 function withoutClassToken(hidden: Tensor): Tensor {
   const [images = 0, tokens = 0, width = 0] = hidden.shape;
   return tf.slice(hidden, [0, 1, 0], [images, tokens - 1, width]);
 }
 
+/** The vision tower's patch states [I, T, D] of normalised frames [I, Y, X, C], as constants: what `projectedPatches` takes. */
+export function patchStates(params: Params, config: ModelConfig, pixels_IYXC: Tensor): Tensor {
+  return tf.tidy(() => untaped(() => withoutClassToken(encodeFrames(params, config, pixels_IYXC))));
+}
+
+/** Decoder tokens [I * P, D] of patch states [I, T, D] of square frames. */
+export function projectedPatches(params: Params, config: ModelConfig, states_ITD: Tensor): Tensor {
+  const side = Math.round(Math.sqrt(states_ITD.shape[1] ?? 0));
+  const shuffle = shuffleOptions(config, [side, side]);
+  return tapedWhereTrained(params, [PARTS.visionProjector], () =>
+    runLayer({
+      name: `patch-projector/${side}x${side}/side${shuffle.side}/${shuffle.version}`,
+      params: params.scope(PARTS.visionProjector),
+      inputs: { x: states_ITD },
+      fn: (weights, { x }) => [project(weights, pixelShuffle(x, shuffle))],
+    }),
+  );
+}
+
 /** Decoder tokens [A * tokens, D] of log-mel features [A, bins, frames], sound after sound. */
 export function audioFeatures(params: Params, config: ModelConfig, mel: Tensor): Tensor {
-  const audio = audioConfig(config);
-  const encode = (): Tensor => encodeSounds(params.scope(PARTS.audio), audio, mel);
-  return tf.tidy(() =>
-    tapedWhereTrained(params, [PARTS.audio, PARTS.audioProjector], () =>
-      runLayer({
-        name: `audio-projector/stack${audio.frame_stack}`,
-        params: params.scope(PARTS.audioProjector),
-        inputs: { x: tapedWhereTrained(params, [PARTS.audio], encode) },
-        fn: (weights, { x }) => [project(weights, stackFrames(x, audio.frame_stack))],
-      }),
-    ),
-  );
+  const encode = (): Tensor => encodeSounds(params.scope(PARTS.audio), audioConfig(config), mel);
+  return tf.tidy(() => tapedWhereTrained(params, [PARTS.audio, PARTS.audioProjector], () => projectSounds(params, config, tapedWhereTrained(params, [PARTS.audio], encode))));
+}
+
+/** The audio tower's states [A, T, D] of log-mel features [A, bins, frames], as constants: what `projectedSounds` takes. */
+export function soundStates(params: Params, config: ModelConfig, mel: Tensor): Tensor {
+  return tf.tidy(() => untaped(() => encodeSounds(params.scope(PARTS.audio), audioConfig(config), mel)));
+}
+
+/** Decoder tokens [A * tokens, D] of the audio tower's states [A, T, D]. */
+export function projectedSounds(params: Params, config: ModelConfig, states_ATD: Tensor): Tensor {
+  return tapedWhereTrained(params, [PARTS.audioProjector], () => projectSounds(params, config, states_ATD));
+}
+
+function projectSounds(params: Params, config: ModelConfig, states_ATD: Tensor): Tensor {
+  const { frame_stack: stack } = audioConfig(config);
+  return runLayer({
+    name: `audio-projector/stack${stack}`,
+    params: params.scope(PARTS.audioProjector),
+    inputs: { x: states_ATD },
+    fn: (weights, { x }) => [project(weights, stackFrames(x, stack))],
+  });
 }
 
 /** The result of `body`, which reads media and these parts alone; if none of them is trained, nothing is kept for a backward pass. */

@@ -24,7 +24,7 @@ export interface UnreadRow extends Pick<Batch, "inputIds" | "positionIds" | "see
 
 export interface GenerateInput {
   /** Shortest prompts first wastes least: all answers of a batch have room for its longest. */
-  readonly rows: Iterable<UnreadRow>;
+  readonly rows: Iterable<UnreadRow> | AsyncIterable<UnreadRow>;
   readonly maxNewTokens: number;
   /** An answer ends before any of these. */
   readonly stopIds: ReadonlySet<number>;
@@ -38,7 +38,7 @@ export async function* generateGreedy(params: Params, config: ModelConfig, { row
   const batch = new AnswerBatch({ room: maxNewTokens - 1, hasEnded });
   let prompts = 0;
   try {
-    for (const row of rows) {
+    for await (const row of rows) {
       const read = await readRow(params, config, row, prompts);
       prompts += read.length;
       for (const prompt of read) {

@@ -16,6 +16,8 @@ export interface BatchSizes {
   /** Positions that reach the vocabulary. */
   readonly supervised: number;
   readonly frames: number;
+  /** A tower that is not trained encodes one clip at a time; all frames when absent. */
+  readonly framesPerClip?: number;
   readonly sounds: number;
 }
 
@@ -36,11 +38,12 @@ export interface ActivationNumbers {
 /** Numbers held at once while a batch goes forward and backward. */
 export function activationNumbers(config: ModelConfig, batch: BatchSizes, { kept, trains, fused = false }: ActivationsOf): ActivationNumbers {
   const { llm_config: llm, vision_config: vision, audio_config: audio } = config;
-  const training = (part: string): Training => (trains(part) ? "trained" : "frozen");
   const [encoder, decoder, stackNumbers] = fused ? [fusedEncoder, fusedDecoder, heldNumbers] : [encoderStack, decoderStack, freedNumbers];
-  const frames = stackNumbers(encoder(visionSizes(vision, batch.frames, imageSize(config))), kept, training(PARTS.vision));
-  const sounds = audio === undefined ? NOTHING : stackNumbers(encoder(audioSizes(audio, batch.sounds)), kept, training(PARTS.audio));
-  const text = stackNumbers(decoder(llm, batch), kept, "trained");
+  const tower = (sizes: EncoderSizes, part: string, atOnce: number): StackNumbers =>
+    trains(part) ? stackNumbers(encoder(sizes), kept) : frozenNumbers(encoder(sizes), encoder({ ...sizes, clips: Math.min(sizes.clips, atOnce) }));
+  const frames = tower(visionSizes(vision, batch.frames, imageSize(config)), PARTS.vision, batch.framesPerClip ?? batch.frames);
+  const sounds = audio === undefined ? NOTHING : tower(audioSizes(audio, batch.sounds), PARTS.audio, 1);
+  const text = stackNumbers(decoder(llm, batch), kept);
   const vocabulary = (fused ? FUSED_VOCABULARY : VOCABULARY) * batch.supervised * llm.vocab_size;
   const media = mediaNumbers(config, batch);
   if (fused) {
@@ -75,20 +78,21 @@ interface StackNumbers {
 
 const NOTHING: StackNumbers = { kept: 0, workspace: 0 };
 
-type Training = "trained" | "frozen";
-
 /** Of compiled layers. tfjs frees the gradients of the states between layers only when the backward pass is over. */
-function freedNumbers({ layers, state, layer, backward, forward }: Stack, kept: Kept, training: Training): StackNumbers {
-  if (training === "frozen") return { kept: 2 * state, workspace: forward };
+function freedNumbers({ layers, state, layer, backward, forward }: Stack, kept: Kept): StackNumbers {
   if (kept === "inputs") return { kept: 2 * layers * state, workspace: layer + backward };
   return { kept: layers * (layer + state), workspace: Math.max(backward, forward) };
 }
 
 /** Of layers that run op by op. tfjs frees nothing, gradients included, before the backward pass is over; of a layer that runs once more, its own. */
-function heldNumbers({ layers, state, layer, backward, forward, ends = 0 }: Stack, kept: Kept, training: Training): StackNumbers {
-  if (training === "frozen") return { kept: 2 * state, workspace: forward };
+function heldNumbers({ layers, state, layer, backward, ends = 0 }: Stack, kept: Kept): StackNumbers {
   if (kept === "inputs") return { kept: RECOMPUTED_STATES * layers * state + ends, workspace: layer + backward };
   return { kept: layers * (layer + backward) + ends, workspace: 0 };
+}
+
+/** Of a tower that is not trained: the states of the whole batch, as they come and as a tensor, and what encoding some of its clips needs. */
+function frozenNumbers(batch: Stack, atOnce: Stack): StackNumbers {
+  return { kept: 2 * batch.state, workspace: atOnce.forward };
 }
 
 /** Of a layer that runs once more: its input, the input's gradient, and the output of the second run. */

@@ -28,6 +28,8 @@ export type RunEvent =
       /** Before clipping. */
       readonly gradientNorm: number;
       readonly milliseconds: number;
+      /** Of them for media: reading, decoding, and running towers that are not trained. */
+      readonly mediaMilliseconds: number;
       readonly tensorsAlive: number;
       /** Of the process. */
       readonly megabytes: number;
@@ -37,6 +39,19 @@ export type RunEvent =
   | { readonly kind: "evaluation"; readonly stage: string; readonly step: number; readonly task: TaskName; readonly metric: string; readonly value: number; readonly best: boolean }
   | { readonly kind: "checkpoint"; readonly stage: string; readonly step: number; readonly path: string; readonly reason: "interval" | "end" | "interrupted" }
   | { readonly kind: "stage-end"; readonly stage: string; readonly step: number; readonly seconds: number; readonly checkpoint: string }
+  /** Clips that frozen towers are done with, of those that the stage will show. */
+  | { readonly kind: "encoding"; readonly done: number; readonly total: number }
+  | {
+      /** Outputs of a stage's frozen towers, one for each clip and tower, when the stage ends. */
+      readonly kind: "features";
+      readonly stage: string;
+      readonly computed: number;
+      /** Read from the disk; those of damaged files, which were computed again. */
+      readonly read: number;
+      readonly rebuilt: number;
+      /** Reading, decoding and running frozen towers, by epoch of this run; the first with what was computed before its first step. */
+      readonly mediaSeconds: readonly number[];
+    }
   /** Clips that are ready of those that are needed. */
   | { readonly kind: "clips"; readonly done: number; readonly total: number }
   | { readonly kind: "warning"; readonly message: string }

@@ -25,7 +25,8 @@ export interface StageRun {
   readonly config: ModelConfig;
   readonly schedule: StageSchedule;
   readonly featureRows: FeatureRows;
-  readonly media: (batch: Batch) => BatchMedia;
+  /** Awaited before the batch is run; what it takes is told apart in the step's event. */
+  readonly media: (batch: Batch) => Promise<BatchMedia>;
   /** Peak learning rate of every trained parameter. */
   readonly learningRates: ReadonlyMap<string, number>;
   readonly learningRateSchedule: Schedule;
@@ -63,7 +64,8 @@ async function runStep(run: StageRun, step: number): Promise<RunEvent> {
   const batches = stepBatches(schedule, step, run.featureRows);
   const factor = learningRateFactor(run.learningRateSchedule, step, schedule.steps);
   const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
-  const outcome = await update(run, { ...sumOverBatches(run, batches, step), batches, supervisedTokens, factor, step });
+  const { mediaMilliseconds, ...sums } = await sumOverBatches(run, batches, step);
+  const outcome = await update(run, { ...sums, batches, supervisedTokens, factor, step });
   return {
     kind: "step",
     stage,
@@ -76,6 +78,7 @@ async function runStep(run: StageRun, step: number): Promise<RunEvent> {
     learningRate: factor * Math.max(...learningRates.values()),
     gradientNorm: outcome.gradientNorm,
     milliseconds: performance.now() - started,
+    mediaMilliseconds,
     tensorsAlive: memory().numTensors,
     megabytes: Math.round(process.memoryUsage().rss / 1e6),
     ...gpuMemory(),
@@ -135,26 +138,36 @@ function positionLosses(batch: Batch, losses: Float32Array = new Float32Array(0)
   return Array.from(losses, (loss, i) => ({ task: taskAt(batch, positions[i] ?? 0), loss }));
 }
 
-function sumOverBatches({ stage, params, config, media, learningRates, dropout }: StageRun, batches: readonly Batch[], step: number): StepTensors {
+async function sumOverBatches(run: StageRun, batches: readonly Batch[], step: number): Promise<StepTensors & { readonly mediaMilliseconds: number }> {
   const gradients = new Map<string, Tensor>();
+  const losses: Tensor[] = [];
+  let mediaMilliseconds = 0;
   try {
-    const losses = batches.map((batch, i) => {
-      if (dropout !== undefined) params.setDropout({ ...dropout, key: [dropout.seed, stage, step, i] });
-      const result = batchGradients({ params, config, media, learningRates }, batch, { stage, step });
+    for (const [index, batch] of batches.entries()) {
+      const result = await batchGradients(run, batch, { step, index });
+      mediaMilliseconds += result.mediaMilliseconds;
+      losses.push(result.losses);
       for (const [name, gradient] of result.gradients) gradients.set(name, addTo(gradients.get(name), gradient));
-      return result.losses;
-    });
-    return { gradients, losses };
-  } finally {
-    params.setDropout(undefined);
+    }
+  } catch (error) {
+    dispose([...losses, ...gradients.values()]); // a clip may have become unreadable
+    throw error;
   }
+  return { gradients, losses, mediaMilliseconds };
 }
 
-function batchGradients({ params, config, media, learningRates }: Pick<StageRun, "params" | "config" | "media" | "learningRates">, batch: Batch, at: { readonly stage: string; readonly step: number }): LossAndGradients {
+async function batchGradients({ stage, params, config, media, learningRates, dropout }: StageRun, batch: Batch, { step, index }: { readonly step: number; readonly index: number }): Promise<LossAndGradients & { readonly mediaMilliseconds: number }> {
+  const asked = performance.now();
   try {
-    return lossAndGradients(params, config, { batch, media: media(batch) }, [...learningRates.keys()]);
+    const input = { batch, media: await media(batch) };
+    const mediaMilliseconds = performance.now() - asked;
+    // Not before: a tower that is not trained drops nothing.
+    if (dropout !== undefined) params.setDropout({ ...dropout, key: [dropout.seed, stage, step, index] });
+    return { ...lossAndGradients(params, config, input, [...learningRates.keys()]), mediaMilliseconds };
   } catch (error) {
-    throw namingRows(error, { ...at, batch });
+    throw namingRows(error, { stage, step, batch });
+  } finally {
+    params.setDropout(undefined);
   }
 }
 

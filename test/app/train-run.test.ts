@@ -228,7 +228,7 @@ function kindsOf(events: readonly { readonly kind: string }[]): string[] {
 /** What a step or an evaluation computed, without times. */
 function numbersOf(event: RunEvent): unknown[] {
   if (event.kind === "evaluation") return [event];
-  return event.kind === "step" ? [{ ...event, milliseconds: 0, megabytes: 0, tensorsAlive: 0 }] : [];
+  return event.kind === "step" ? [{ ...event, milliseconds: 0, mediaMilliseconds: 0, megabytes: 0, tensorsAlive: 0 }] : [];
 }
 
 function isStep({ kind }: RunEvent): boolean {

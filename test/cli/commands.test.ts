@@ -7,9 +7,10 @@ import { runDemo } from "../../src/cli/commands/demo.ts";
 import { runEval } from "../../src/cli/commands/eval.ts";
 import { runExport } from "../../src/cli/commands/export.ts";
 import { runPlan } from "../../src/cli/commands/plan.ts";
+import { runPrepare } from "../../src/cli/commands/prepare.ts";
 import { runPredict } from "../../src/cli/commands/predict.ts";
 import { runTrain } from "../../src/cli/commands/train.ts";
-import type { EvalEvent } from "../../src/cli/app.ts";
+import type { EvalEvent, PrepareEvent } from "../../src/cli/app.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { fakeContext, stream } from "./fake-context.ts";
@@ -25,7 +26,7 @@ stages:
 `;
 
 const STEP: RunEvent = {
-  kind: "step", stage: "one", step: 1, steps: 2, loss: 1, taskLoss: { msa: 1 }, supervisedTokens: 1, tokens: 10, learningRate: 1, gradientNorm: 1, milliseconds: 10, tensorsAlive: 1, megabytes: 1,
+  kind: "step", stage: "one", step: 1, steps: 2, loss: 1, taskLoss: { msa: 1 }, supervisedTokens: 1, tokens: 10, learningRate: 1, gradientNorm: 1, milliseconds: 10, mediaMilliseconds: 1, tensorsAlive: 1, megabytes: 1,
 };
 const INTERRUPTED: RunEvent = { kind: "interrupted", stage: "one", step: 1, signal: "SIGINT" };
 const SCORES: EvalEvent = {
@@ -127,6 +128,35 @@ test("plan covers all stages unless one is chosen", async () => {
 
   expect(calls[1]?.[1]).toMatchObject({ stages: ["one", "two"] });
   expect(json.at(-1)).toEqual({ kind: "plan", ...NO_PLAN });
+});
+
+const PREPARED = { kind: "prepared", folder: "c", clips: 45, computed: 80, present: 10, rebuilt: 0, unreadable: 0, bytes: 12e6, seconds: 12.34 } as const;
+
+test("prepare renders the missing dataset, fills the run's cache, and says what was done", async () => {
+  const start = { kind: "prepare-start", backend: "cpu", device: "JavaScript", folder: "c", frozen: [{ trainedBy: undefined, towers: ["video", "audio"], stages: ["one", "two"] }, { trainedBy: "one", towers: ["audio"], stages: ["three"] }] } as const;
+  const { context, calls, human, progress, json } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), prepareRun: () => stream<PrepareEvent>(start, { kind: "encoding", done: 3, total: 45 }, { kind: "warning", message: "m" }, PREPARED) });
+
+  await runPrepare({ config: "a.yaml", shard: { index: 2, count: 8 } }, context);
+
+  expect(calls.map(([name]) => name)).toEqual(["renderSyntheticDataset", "prepareRun"]);
+  expect(calls[1]?.[1]).toMatchObject({ config: { name: "demo-run" }, runDir: join(folder, "runs/demo-run"), shard: { index: 2, count: 8 } });
+  expect(progress).toContain("encoding clips 3/45");
+  expect(human.slice(-3)).toEqual([
+    "backend cpu (JavaScript), cache c\nvideo and audio tower, frozen in one, two\naudio tower, frozen in three, as one leaves it",
+    "warning: m",
+    "45 clips in 12.3 s: 80 features computed, 10 already there, 12 MB written to c",
+  ]);
+  expect(json).toContainEqual(PREPARED);
+});
+
+test("prepare tells damaged features and unreadable clips only where there are any", async () => {
+  const { context, calls, human } = fakeContext(folder, { renderSyntheticDataset: () => Promise.resolve(RENDERED), prepareRun: () => stream<PrepareEvent>({ ...PREPARED, rebuilt: 2, unreadable: 1 }) });
+
+  await runPrepare({ config: "a.yaml", runDir: "r" }, context);
+
+  expect(calls[1]?.[1]).toEqual(expect.not.objectContaining({ shard: expect.anything() }));
+  expect(calls[1]?.[1]).toMatchObject({ runDir: join(folder, "r") });
+  expect(human.at(-1)).toBe("45 clips in 12.3 s: 80 features computed, 10 already there, 2 damaged and computed again, 1 clips unreadable, 12 MB written to c");
 });
 
 test("demo trains every stage and evaluates every task of the same run directory", async () => {

@@ -76,6 +76,11 @@ test("the flags are frozen: a new knob belongs in the config's schema", () => {
       "m2se plan --set <path=value>",
       "m2se plan --backend <name>",
       "m2se plan --stage <stage>",
+      "m2se prepare --config <file> (required)",
+      "m2se prepare --set <path=value>",
+      "m2se prepare --backend <name>",
+      "m2se prepare --run-dir <folder>",
+      "m2se prepare --shard <i/n>",
       "m2se train --config <file> (required)",
       "m2se train --set <path=value>",
       "m2se train --backend <name>",
@@ -128,6 +133,8 @@ test.each([
   ["train --config a.yaml --stage 1 --json --log-level debug"],
   ["eval --run-dir r --task msa,mer --split val --decode score --modalities video,text --limit 3"],
   ["plan --config a.yaml"],
+  ["prepare --config a.yaml"],
+  ["prepare --config a.yaml --shard 12/12 --run-dir r --backend cpu --json"],
   ["data synth --out d --clips 12 --seed -1"],
   ["data build meld --root r --out d --media m --set media.maxSeconds=60 --set faces.threshold=1"],
   ["check --config c.yaml --media none --fix-out d"],
@@ -153,12 +160,17 @@ test.each([
   ["eval --run-dir r --task emo", `error: option '--task <tasks>' argument 'emo' is invalid. "emo" is not one. Known: msa, erc, fer, eri, ecpe, all. Did you mean "erc"?`],
   ["eval --run-dir r --task all --modalities sound", `error: option '--modalities <inputs>' argument 'sound' is invalid. "sound" is not one. Known: video, audio, text.`],
   ["eval --run-dir r --task all --limit 0", "error: option '--limit <n>' argument '0' is invalid. Expected a whole number above 0."],
+  ["prepare", "error: required option '--config <file>' not specified"],
+  ...["0/4", "5/4", "1", "a/b", "1/0", "1/2/3", "-1/2", "1.5/2", "1/ 2", "/", "", "1e0/2", "0x1/2", "1/9999999999"].map((text) => [
+    ["prepare", "--config", "a", `--shard=${text}`],
+    `error: option '--shard <i/n>' argument '${text}' is invalid. Expected i/n in whole numbers, i from 1 to n, e.g. 2/8.`,
+  ] as const),
   ["data build melt --root r --out d", "error: command-argument value 'melt' is invalid for argument 'source'. Allowed choices are meld, ecf, mosei, emt."],
   ["score --task erc --predictions p", "error: required option '--protocol <protocol>' not specified"],
   ["score --task erc --protocol oficial --predictions p", "error: option '--protocol <protocol>' argument 'oficial' is invalid. Allowed choices are official, paper, paper-other, m2se."],
   ["data synth --out d --seed 1.5", "error: option '--seed <n>' argument '1.5' is invalid. Expected a whole number."],
-])("m2se %s is a usage error", async (line, message) => {
-  expect(await parse(...line.split(" "))).toEqual({ launched: false, out: "", err: `${message}\n(--help lists what there is)\n`, exitCode: 2 });
+] as const)("m2se %s is a usage error", async (line, message) => {
+  expect(await parse(...(typeof line === "string" ? line.split(" ") : line))).toEqual({ launched: false, out: "", err: `${message}\n(--help lists what there is)\n`, exitCode: 2 });
 });
 
 test("what doctor's child processes are asked is in no help", async () => {

@@ -15,7 +15,7 @@ type StepEvent = RunEvent & { readonly kind: "step" };
 function stepEvent(changes: Partial<StepEvent> = {}): StepEvent {
   return {
     kind: "step", stage: "one", step: 10, steps: 110, loss: 0.43219, taskLoss: { msa: 0.4 }, supervisedTokens: 50, tokens: 1500, learningRate: 9.8e-4,
-    gradientNorm: 1, milliseconds: 500, tensorsAlive: 9, megabytes: 1204.4, ...changes,
+    gradientNorm: 1, milliseconds: 500, mediaMilliseconds: 20, tensorsAlive: 9, megabytes: 1204.4, ...changes,
   };
 }
 
@@ -64,6 +64,8 @@ const EVENTS: readonly (readonly [RunEvent, string | undefined])[] = [
   [{ kind: "stage-start", stage: "one", steps: 9, resumedFrom: 4, trainableParameters: 1, totalParameters: 1 }, "stage one: 9 steps, trains 1 of 1 parameters (100.0%), goes on after step 4"],
   [stepEvent(), undefined],
   [{ kind: "clips", done: 1, total: 2 }, undefined],
+  [{ kind: "encoding", done: 1, total: 2 }, undefined],
+  [{ kind: "features", stage: "one", computed: 1200, read: 8, rebuilt: 1, mediaSeconds: [61, 0.04] }, "stage one: 1,201 features of frozen towers computed, 8 read from the cache; media and towers by epoch: 1m 01s, 0.0 s"],
   [{ kind: "evaluation", stage: "one", step: 5, task: "erc", metric: "weightedF1", value: 0.5, best: true }, "one 5: erc weightedF1 0.500 on the validation split (best so far)"],
   [{ kind: "evaluation", stage: "one", step: 5, task: "erc", metric: "weightedF1", value: 0.5, best: false }, "one 5: erc weightedF1 0.500 on the validation split"],
   [{ kind: "checkpoint", stage: "one", step: 5, path: "r/step-000005", reason: "interval" }, undefined],

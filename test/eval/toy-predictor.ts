@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { tensor } from "@tensorflow/tfjs-core";
 import { rng } from "../../src/core/rng.ts";
+import { batchMedia } from "../../src/curriculum/batch-media.ts";
 import { openDataset } from "../../src/data/dataset.ts";
 import type { EmtRecord } from "../../src/data/record.ts";
 import type { Predictor } from "../../src/eval/predict.ts";
@@ -26,12 +27,13 @@ export async function fixtureRecords(): Promise<readonly EmtRecord[]> {
 export async function toyPredictor(records: readonly EmtRecord[]): Promise<Predictor & { readonly params: ParamStore }> {
   const config = TOY_LANGUAGE_CONFIG;
   const mediaTokens = { framesPerClip: 2, tokensPerFrame: tokensPerFrame(config), tokensPerSound: tokensPerSound(config) };
+  const clips = new Map(records.flatMap(({ utterances }) => utterances.map(({ id }) => [id, noise(id)] as const)));
+  const clipSpec = { frames: 2, imageSize: imageSize(config), melBins: 4, melFrames: 24 };
   return {
     params: decidedWeights(config),
     config,
     encoding: { tokenizer: await loadTokenizer(join(DATA, "tiny-emoverse")), template: chatTemplate(config.template), system: "You are an expert.", modalities: ["video", "audio", "text"], mediaTokens },
-    clips: new Map(records.flatMap(({ utterances }) => utterances.map(({ id }) => [id, noise(id)] as const))),
-    clipSpec: { frames: 2, imageSize: imageSize(config), melBins: 4, melFrames: 24 },
+    media: (batch) => Promise.resolve(batchMedia(batch, clips, clipSpec)),
     rowTokens: 400,
     pairThreshold: 0.35,
   };

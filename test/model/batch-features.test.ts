@@ -1,7 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { concatArrays } from "../../src/core/arrays.ts";
+import type { BatchMedia } from "../../src/curriculum/batch-media.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import type { ParamStore } from "../../src/model/params.ts";
+import { encodeClipFrames, encodeClipSound, statesShape } from "../../src/model/tower-states.ts";
 import { TOY_MEDIA_ROWS, toyMedia, toyWeights } from "../train/toy-rows.ts";
 import { relativeError, useBackend } from "./support.ts";
 import { toyConfig } from "./toy-model.ts";
@@ -32,6 +35,35 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
       expect(relativeError(tf.slice(audio!, [i * audioTokens, 0], [audioTokens, D]), single.audio!)).toBeLessThan(2e-6);
     });
     if (count > 1) expect(relativeError(singles[0]!.visual!, singles[1]!.visual!)).toBeGreaterThan(0.01);
+  });
+
+  test("states that the towers gave clip by clip become the features that the towers give in the batch, and the projectors get the same gradients", { timeout: TIMEOUT_MS }, async () => {
+    const clips = ["a", "b", "c"];
+    params.setTrainable(params.names().filter((name) => /^(mlp1|audio_mlp)\./.test(name)));
+    const media = toyMedia({ videoClips: clips, audioClips: clips });
+    const singles = clips.map((clip) => toyMedia({ videoClips: [clip], audioClips: [clip] }));
+    const patches = await Promise.all(singles.map(({ pixels }) => encodeClipFrames(params, toyConfig, pixels!.values)));
+    const sounds = await Promise.all(singles.map(({ mel }) => encodeClipSound(params, toyConfig, mel!.values)));
+    const states = {
+      patchStates: { values: concatArrays(Float32Array, patches), shape: [3, ...statesShape(toyConfig, "video", 2)] },
+      soundStates: { values: concatArrays(Float32Array, sounds), shape: [3, ...statesShape(toyConfig, "audio", 2)] },
+    };
+    const weights = params.names().filter((name) => params.isTrainable(name)).map((name) => params.get(name));
+    const valueAndGradients = (input: BatchMedia): tf.Tensor[] => {
+      const { value, grads } = tf.valueAndGrads(() => {
+        const { visual, audio } = batchFeatures(params, toyConfig, input);
+        return tf.sum(tf.square(tf.concat([visual!, audio!], 0)));
+      })(weights);
+      return [value, ...grads];
+    };
+
+    expect(Object.values(states).map(({ values, shape }) => values.length === shape.reduce((product, side) => product * side))).toEqual([true, true]);
+    const [fromStates, fromMedia] = [batchFeatures(params, toyConfig, states), batchFeatures(params, toyConfig, media)];
+    expect(relativeError(fromStates.visual!, fromMedia.visual!)).toBeLessThan(2e-6);
+    expect(relativeError(fromStates.audio!, fromMedia.audio!)).toBeLessThan(2e-6);
+    const [some, others] = [valueAndGradients(states), valueAndGradients(media)];
+    expect(some.length).toBe(1 + 2 * 6);
+    some.forEach((tensor, i) => expect(relativeError(tensor, others[i]!), `gradient ${i}`).toBeLessThan(1e-5));
   });
 
   test("padding adds nothing to the gradients", { timeout: TIMEOUT_MS }, () => {

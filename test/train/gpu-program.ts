@@ -32,7 +32,7 @@ const run = trainStage({
     batches += 1;
     const current = backend();
     if (isLost && batches === 2 && current instanceof WebGPUBackend) current.device.destroy();
-    return toyMedia(batch);
+    return Promise.resolve(toyMedia(batch));
   },
   learningRates: new Map(trained.map((name) => [name, 1e-3])),
   learningRateSchedule: { kind: "cosine", warmup: 0.1, floor: 0.1 },

@@ -166,7 +166,7 @@ function stageRun(params: ParamStore, budget: { readonly rowTokens: number; read
     config: toyConfig,
     schedule: scheduleStage({ stage: "toy", seed: 5, samples: SAMPLES, mixture: { msa: 1, erc: 1, fer: 1, eri: 1, ecpe: 1 }, budget: { epochs: 3, rowsPerBatch: 1, accumulation: 2, ...budget } }),
     featureRows: TOY_MEDIA_ROWS,
-    media: toyMedia,
+    media: (batch) => Promise.resolve(toyMedia(batch)),
     learningRates: new Map(params.names().map((name) => [name, 1e-3])),
     learningRateSchedule: { kind: "cosine", warmup: 0.1, floor: 0.1 },
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 },

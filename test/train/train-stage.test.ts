@@ -278,7 +278,7 @@ function stageRun({ samples = SAMPLES, budget, learningRate = 1e-2, optimizer, s
     config: toyConfig,
     schedule,
     featureRows: TOY_MEDIA_ROWS,
-    media: toyMedia,
+    media: (batch) => Promise.resolve(toyMedia(batch)),
     learningRates: new Map(names.map((name) => [name, learningRate])),
     learningRateSchedule: learningRateSchedule ?? { kind: "cosine", warmup: 0.1, floor: 0.1 },
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1, ...optimizer },

@@ -24,12 +24,13 @@ export interface Training {
 }
 
 /** Every repetition is the next optimizer step of the product's own loop. */
-export function trainSteps({ learningRates, params, kept = "intermediates", ...training }: Training): Repetition {
+export function trainSteps({ learningRates, params, media, kept = "intermediates", ...training }: Training): Repetition {
   params.setTrainable(learningRates.keys(), kept);
   const events = trainStage({
     stage: "bench",
     params,
     ...training,
+    media: (batch) => Promise.resolve(media(batch)),
     learningRates,
     learningRateSchedule: { kind: "constant", warmup: 0, floor: 0 },
     optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1 },

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { RunConfig } from "../../config/index.ts";
 import { selectStages } from "../../curriculum/stage.ts";
 import type { CommandContext, Launch } from "../context.ts";
-import { renderClips, renderEvent, renderStep } from "../render/events.ts";
+import { renderClips, renderEncoding, renderEvent, renderStep } from "../render/events.ts";
 import { updatePace, type Pace } from "../render/pace.ts";
 import { ensureDataset } from "./dataset.ts";
 import { loadRunConfig, runFolder, withConfigFlags, type ConfigFlags } from "./run-config.ts";
@@ -47,6 +47,7 @@ export async function trainStages(options: StagesToTrain, context: CommandContex
     logger.debug(event);
     output.json(event);
     if (event.kind === "clips") output.progress(renderClips(event));
+    if (event.kind === "encoding") output.progress(renderEncoding(event));
     if (event.kind === "step") {
       pace = updatePace(pace, event);
       output.progress(renderStep(event, pace));

@@ -18,6 +18,20 @@ export function integer(text: string): number {
   return value;
 }
 
+/** One of several equal parts of some work. */
+export interface Shard {
+  /** From 1. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** `i/n`. */
+export function shard(text: string): Shard {
+  const [, index = Number.NaN, count = Number.NaN] = (/^(\d{1,9})\/(\d{1,9})$/.exec(text) ?? []).map(Number);
+  if (index >= 1 && index <= count) return { index, count };
+  throw new InvalidArgumentError("Expected i/n in whole numbers, i from 1 to n, e.g. 2/8.");
+}
+
 /** `all`, or task names with commas between; `mer` is the paper's name of `erc`. */
 export function taskList(text: string): readonly TaskName[] {
   if (text === "all") return TASK_NAMES;

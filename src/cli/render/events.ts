@@ -24,6 +24,11 @@ export function renderClips({ done, total }: { readonly done: number; readonly t
   return `reading clips ${renderCount(done)}/${renderCount(total)}`;
 }
 
+/** `encoding clips 120/1,600`. */
+export function renderEncoding({ done, total }: { readonly done: number; readonly total: number }): string {
+  return `encoding clips ${renderCount(done)}/${renderCount(total)}`;
+}
+
 /** The line of an event that stays on the screen; clips and steps are progress and have none. */
 export function renderEvent(event: RunEvent): string | undefined {
   switch (event.kind) {
@@ -35,6 +40,7 @@ export function renderEvent(event: RunEvent): string | undefined {
         `(${renderShare(event.trainableParameters / event.totalParameters)})${event.resumedFrom > 0 ? `, goes on after step ${event.resumedFrom}` : ""}`,
       ].join(" ");
     case "clips":
+    case "encoding":
     case "step":
       return undefined;
     case "evaluation":
@@ -43,6 +49,8 @@ export function renderEvent(event: RunEvent): string | undefined {
       return event.reason === "interval" ? undefined : `saved ${event.path}`;
     case "stage-end":
       return `stage ${event.stage} done: ${renderCount(event.step)} steps in ${renderDuration(event.seconds * 1000)}`;
+    case "features":
+      return `stage ${event.stage}: ${renderCount(event.computed + event.rebuilt)} features of frozen towers computed, ${renderCount(event.read)} read from the cache; media and towers by epoch: ${event.mediaSeconds.map((seconds) => renderDuration(seconds * 1000)).join(", ")}`;
     case "warning":
       return `warning: ${event.message}`;
     case "interrupted":

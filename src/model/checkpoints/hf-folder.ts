@@ -53,11 +53,12 @@ type Described = Pick<ModelFolder, "folder" | "audioFolder" | "config">;
  * file may lack the output head: the decoder then uses the embeddings. The projector of another folder's audio tower is in
  * no file: see `isDrawn`.
  *
+ * @param isWanted - which parameters are loaded; all are checked.
  * @throws UserError - CheckpointError listing missing, superfluous and wrongly shaped tensors, before anything is loaded.
  */
-export async function loadWeights(model: Described, store: ParamStore): Promise<void> {
+export async function loadWeights(model: Described, store: ParamStore, isWanted: (name: string) => boolean = () => true): Promise<void> {
   await withPlans(model, async (plans) => {
-    for (const { files, weights } of plans) for (const { name, shape, keys } of weights) store.load(name, await readRows(files, keys), shape);
+    for (const { files, weights } of plans) for (const { name, shape, keys } of weights) if (isWanted(name)) store.load(name, await readRows(files, keys), shape);
   });
 }
 

@@ -5,6 +5,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { UserError } from "../../core/errors.ts";
 import { describeSystemError } from "../../core/files.ts";
+import { brainToFloat, halfToFloat } from "../../core/half-floats.ts";
 import { parseHeader, type TensorEntry } from "./safetensors-header.ts";
 
 /** Longest header that the reference implementation accepts, in bytes. */
@@ -96,7 +97,7 @@ interface TensorPlace {
 
 async function readTensor(place: TensorPlace): Promise<TensorData> {
   const { dtype, begin, end } = place.entry;
-  if (dtype === "F16" || dtype === "BF16") return readHalves(place, dtype === "F16" ? halfToFloat : (bits) => bits << 16);
+  if (dtype === "F16" || dtype === "BF16") return readHalves(place, dtype === "F16" ? halfToFloat : brainToFloat);
   const bytes = new Uint8Array(end - begin);
   await readFully(place.file, bytes, place.dataStart + begin, place.path);
   switch (dtype) {
@@ -135,19 +136,6 @@ async function readHalves({ file, path, entry, dataStart }: TensorPlace, widen: 
     for (let i = 0; i < count; i++) bits32[done + i] = widen(chunk[i]!);
   }
   return new Float32Array(bits32.buffer);
-}
-
-/** Bits of the float32 that equals the float16 with these bits. */
-function halfToFloat(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >> 10) & 0x1f;
-  const mantissa = half & 0x3ff;
-  if (exponent === 31) return sign | 0x7f800000 | (mantissa << 13);
-  if (exponent > 0) return sign | ((exponent + 112) << 23) | (mantissa << 13);
-  if (mantissa === 0) return sign;
-  // Subnormal half: shift its leading one to the implicit place of a normal float32.
-  const shift = Math.clz32(mantissa) - 21;
-  return sign | ((113 - shift) << 23) | (((mantissa << shift) & 0x3ff) << 13);
 }
 
 function checkedBooleans(bytes: Uint8Array, { path, name }: TensorPlace): Uint8Array {
