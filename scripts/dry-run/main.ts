@@ -52,17 +52,17 @@ async function dryRun(): Promise<void> {
   ].flat();
   await plan(settings);
   await rm(run, { recursive: true, force: true });
-  await train([...settings, "--stage", STAGE, "--run-dir", run]);
+  const checkpoint = await train([...settings, "--stage", STAGE, "--run-dir", run]);
   await evaluate(run);
-  await exportPeft(run);
+  await exportBoth(checkpoint);
 }
 
 async function writeModel(folder: string): Promise<void> {
   if (existsSync(join(folder, "config.json"))) return;
   const started = performance.now();
-  const { parameters, bytes } = await writeRandomModel(folder, INTERNVL2_1B, { shards: 2 });
+  const { parameters, shards } = await writeRandomModel(folder, INTERNVL2_1B);
   const megabytes = process.resourceUsage().maxRSS / 1000;
-  figures.push({ what: "model written", value: `${inMillions(parameters)} parameters, ${(bytes / 1e9).toFixed(2)} GB of BF16 in 2 shards, ${seconds(performance.now() - started)}, ${megabytes.toFixed(0)} MB of memory` });
+  figures.push({ what: "model written", value: `${inMillions(parameters)} parameters, ${((2 * parameters) / 1e9).toFixed(2)} GB of BF16 in ${shards} shards, ${seconds(performance.now() - started)}, ${megabytes.toFixed(0)} MB of memory` });
 }
 
 /** One dialogue of the clips in both splits, labelled for the tasks of stage 1. */
@@ -98,11 +98,14 @@ async function plan(settings: readonly string[]): Promise<void> {
   figures.push({ what: "planned", value: `${(need.peak / 1000).toFixed(1)} GB and ${time.seconds.toFixed(0)} s (${time.teraflops.toFixed(1)} TFLOP) estimated; took ${done.seconds.toFixed(1)} s and ${memory(done)}` });
 }
 
-async function train(args: readonly string[]): Promise<void> {
+/** Returns the last checkpoint. */
+async function train(args: readonly string[]): Promise<string> {
   const done = succeeded("m2se train", await m2se(["train", ...args]));
   const steps = events(done, "step") as readonly { loss: number; gradientNorm: number; milliseconds: number }[];
   const lines = steps.map(({ loss, gradientNorm, milliseconds }) => `loss ${loss.toFixed(3)}, gradient ${gradientNorm.toFixed(2)}, ${(milliseconds / 1000).toFixed(0)} s`);
   figures.push({ what: "trained", value: `${lines.join("; ")}; in all ${done.seconds.toFixed(0)} s, ${memory(done)}`, isMissed: steps.length !== 2 || steps.some(({ gradientNorm }) => !(gradientNorm > 0)) });
+  const [{ checkpoint }] = events(done, "stage-end") as [{ checkpoint: string }];
+  return checkpoint;
 }
 
 /** Closed answer sets only: a random model's free answers never end. */
@@ -112,11 +115,15 @@ async function evaluate(run: string): Promise<void> {
   figures.push({ what: "evaluated", value: `${scores.map(({ scores: { task, n } }) => `${task} ${n} samples`).join(", ")}, ${done.seconds.toFixed(0)} s, ${memory(done)}`, isMissed: scores.length !== 2 });
 }
 
-async function exportPeft(run: string): Promise<void> {
-  const folder = join(out, "peft");
-  await rm(folder, { recursive: true, force: true });
-  const done = succeeded("m2se export", await m2se(["export", "--run-dir", run, "--out", folder, "--format", "peft"]));
-  figures.push({ what: "exported", value: `${folder}, ${done.seconds.toFixed(0)} s, ${memory(done)}`, isMissed: !existsSync(join(folder, "adapter_model.safetensors")) });
+async function exportBoth(checkpoint: string): Promise<void> {
+  for (const format of ["peft", "merged"]) {
+    const folder = join(out, format);
+    await rm(folder, { recursive: true, force: true });
+    const done = succeeded("m2se export", await m2se(["export", "--checkpoint", checkpoint, "--out", folder, "--format", format, "--backend", "onnxruntime"]));
+    const [{ adapters, logits }] = events(done, "export") as [{ adapters: number; logits?: { difference: number } }];
+    const check = logits === undefined ? "" : `, logits within ${logits.difference.toExponential(1)} of base with adapters`;
+    figures.push({ what: `exported, ${format}`, value: `${adapters} adapters${check}, ${done.seconds.toFixed(0)} s, ${memory(done)}`, isMissed: adapters === 0 });
+  }
 }
 
 function m2se(args: readonly string[]): Promise<Measured> {

@@ -4,8 +4,9 @@ import { UserError } from "../core/errors.ts";
 import { FLOAT_BYTES } from "../core/half-floats.ts";
 import { resolveMixture } from "../curriculum/mixture.ts";
 import { tooLongProblems } from "../curriculum/pack.ts";
-import { type PlanContext, planStage, type StagePlan } from "../curriculum/plan.ts";
+import { type ClipCounts, type PlanContext, planStage, type StagePlan } from "../curriculum/plan.ts";
 import { scheduleStage, type StageInput, type StageSchedule } from "../curriculum/schedule.ts";
+import type { MediaCounts } from "../model/flops.ts";
 import { refuseToTrainPacked } from "../model/frozen-base.ts";
 import { type ParamStore, type Shapes, sizeOfShape } from "../model/params.ts";
 import { frozenTowers, statesShape, type Tower, TOWERS } from "../model/tower-states.ts";
@@ -94,7 +95,8 @@ function memoryInput(
 }
 
 function stageWork({ config: { data }, model }: Experiment, { budget }: StageConfig, { plan, trained, shapes }: { readonly plan: StagePlan; readonly trained: readonly string[]; readonly shapes: Shapes }): WorkInput {
-  const { rows, rowTokens, packedTokens, meanTreesPerRow, supervisedTokens, clipPasses } = plan;
+  const { rows, rowTokens, packedTokens, meanTreesPerRow, supervisedTokens, clipPasses, distinctClips } = plan;
+  const mediaOf = ({ videoClips, audioClips }: ClipCounts): MediaCounts => ({ frames: videoClips * data.frames, sounds: audioClips });
   return {
     config: model.config,
     shapes,
@@ -103,7 +105,8 @@ function stageWork({ config: { data }, model }: Experiment, { budget }: StageCon
     tokens: packedTokens,
     trees: rows * meanTreesPerRow,
     supervised: supervisedTokens,
-    media: { frames: clipPasses.videoClips * data.frames, sounds: clipPasses.audioClips },
+    media: mediaOf(clipPasses),
+    distinct: mediaOf(distinctClips),
     kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
   };
 }

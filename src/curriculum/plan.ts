@@ -31,6 +31,8 @@ export interface BatchSize {
   readonly audioClips: number;
 }
 
+export type ClipCounts = Pick<BatchSize, "videoClips" | "audioClips">;
+
 export interface StagePlan {
   readonly stage: string;
   readonly tasks: Readonly<Partial<Record<TaskName, TaskPlan>>>;
@@ -54,7 +56,9 @@ export interface StagePlan {
   /** The largest of each over all batches: what memory must suffice for. */
   readonly largestBatch: BatchSize;
   /** Clips that are looked at and listened to, counted once in every batch. */
-  readonly clipPasses: Pick<BatchSize, "videoClips" | "audioClips">;
+  readonly clipPasses: ClipCounts;
+  /** The same, counted once in the whole stage: what frozen towers read. */
+  readonly distinctClips: ClipCounts;
   /** Samples that are left out, by reason. */
   readonly drops: Readonly<Record<string, number>>;
   readonly trainableParameters: number;
@@ -99,6 +103,7 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
     heaviestRow: heaviestRow(rows, trained),
     largestBatch: largestBatch(batches, trained),
     clipPasses: { videoClips: sum(batches, (batch) => clipsOf(batch, "video")), audioClips: sum(batches, (batch) => clipsOf(batch, "audio")) },
+    distinctClips: { videoClips: clipsOf(rows, "video"), audioClips: clipsOf(rows, "audio") },
     drops: schedule.tooLong.length === 0 ? drops : { ...drops, [DROP_TOO_LONG]: schedule.tooLong.length },
     ...parameters,
   };
@@ -151,7 +156,7 @@ function largestBatch(batches: readonly (readonly (readonly Tree[])[])[], traine
   };
 }
 
-/** Distinct clips of a batch. */
+/** Distinct clips of some rows. */
 function clipsOf(rows: readonly (readonly Tree[])[], wanted: Modality): number {
   return new Set(rows.flat(2).flatMap(({ segment }) => segment.slots.filter(({ modality }) => modality === wanted).map(({ clip }) => clip))).size;
 }

@@ -22,7 +22,9 @@ export interface WorkInput {
   readonly tokens: number;
   readonly trees: number;
   readonly supervised: number;
+  /** Frames and sounds, each counted in every batch, and counted once: frozen towers run once for a clip. */
   readonly media: MediaCounts;
+  readonly distinct: MediaCounts;
   readonly kept: Kept;
 }
 
@@ -38,23 +40,25 @@ export function estimateTime(work: WorkInput, gigaflops: number | undefined): Ti
   return { teraflops, seconds: gigaflops === undefined ? null : (teraflops * 1000) / (gigaflops * REACHED) };
 }
 
-/** Forward once; backward once more for what gradients pass through, and once for what is trained; again forward where little is kept. */
-function stageFlops({ config, shapes, trained, positions, tokens, trees, supervised, media, kept }: WorkInput): number {
+/** Of the decoder and what is trained, forward once; backward once more for what gradients pass through, and once for what is trained; again forward where little is kept. */
+function stageFlops({ config, shapes, trained, positions, tokens, trees, supervised, media, distinct, kept }: WorkInput): number {
   const treeLength = tokens / Math.max(1, trees);
   const forward = forwardFlops(config, { tokens: positions, pairs: (tokens * (treeLength + 1)) / 2, supervised }, media);
   const size = (names: readonly string[]): number => names.reduce((sum, name) => sum + sizeOfShape(shapes.get(name) ?? []), 0);
   const inLayers = (name: string): boolean => name.startsWith(`${PARTS.decoder}.`) && name.includes(".layers.");
   const trainedShare = Math.min(1, size(trained.filter((name) => inLayers(name) && !isLora(name))) / decoderNumbers(config.llm_config));
   const adapters = 2 * positions * size([...shapes.keys()].filter((name) => inLayers(name) && isLora(name) && shapes.get(name)?.length === 2));
+  const once = forwardFlops(config, { tokens: 0, pairs: 0, supervised: 0 }, distinct);
   const again = kept === "inputs" ? 1 : 0;
-  const passes = (part: string): number => (trained.some((name) => name.startsWith(`${part}.`)) ? 3 + again : 1);
+  const trains = (part: string): boolean => trained.some((name) => name.startsWith(`${part}.`));
+  const [trainsVision, trainsAudio] = [trains(PARTS.vision), trains(PARTS.audio)];
   return (
     forward.decoder * (2 + trainedShare + again) +
     (adapters + forward.attention) * (3 + again) +
     forward.vocabulary * (trained.some((name) => /(lm_head|language_model\.output)\.weight$/.test(name)) ? 3 : 2) +
-    forward.vision * passes(PARTS.vision) +
-    forward.visionProjector * Math.max(passes(PARTS.vision), passes(PARTS.visionProjector)) +
-    forward.audio * passes(PARTS.audio) +
-    forward.audioProjector * Math.max(passes(PARTS.audio), passes(PARTS.audioProjector))
+    (trainsVision ? forward.vision * (3 + again) : once.vision) +
+    forward.visionProjector * (trainsVision || trains(PARTS.visionProjector) ? 3 + again : 1) +
+    (trainsAudio ? forward.audio * (3 + again) : once.audio) +
+    forward.audioProjector * (trainsAudio || trains(PARTS.audioProjector) ? 3 + again : 1)
   );
 }

@@ -83,7 +83,7 @@ test("a plan shows tasks, rows, drops and what is trained", () => {
   const stage: PlannedStage = {
     memory: { place: "host", spare: 0, least: 2853, most: 4822, weights: 1992.7, gradients: 17.6, moments: 35.2, clips: 0.2, activations: { intermediates: 13_204, inputs: 1403.2 }, peak: 3709 },
     largestBatch: { rows: 4, supervisedTokens: 30, videoClips: 3, audioClips: 2 },
-    clipPasses: { videoClips: 60, audioClips: 40 }, time: { teraflops: 31.2, seconds: 240 },
+    clipPasses: { videoClips: 60, audioClips: 40 }, distinctClips: { videoClips: 30, audioClips: 20 }, time: { teraflops: 31.2, seconds: 240 },
     stage: "one", epochs: 2, steps: 12, rows: 48, rowTokens: 512, rowsPerStep: 4, supervisedTokens: 400, packedTokens: 20_000, unpackedTokens: 40_000, sharingSaves: 0.5,
     paddingShare: 0.1863, meanTreesPerRow: 3.25, heaviestRow: { supervisedTokens: 9, usedTokens: 500, clips: 3 }, drops: { "longer than a row": 2 }, trainableParameters: 250, totalParameters: 1000,
     tasks: {

@@ -40,6 +40,7 @@ test("a plan of four samples, by hand", () => {
     heaviestRow: { supervisedTokens: 3, usedTokens: 9, clips: 1 },
     largestBatch: { rows: 1, supervisedTokens: 3, videoClips: 1, audioClips: 0 },
     clipPasses: { videoClips: 4, audioClips: 0 },
+    distinctClips: { videoClips: 2, audioClips: 0 },
     drops: { "unreadable media": 3, "longer than a row": 1 },
     trainableParameters: 10,
     totalParameters: 100,
@@ -67,6 +68,7 @@ test("the plan counts exactly what the steps hold, with maxSteps too", () => {
       audioClips: Math.max(...batches.map(({ audioClips }) => audioClips.length)),
     });
     expect(plan.clipPasses.videoClips).toBe(batches.reduce((sum, { videoClips }) => sum + videoClips.length, 0));
+    expect(plan.distinctClips.videoClips).toBe(new Set(batches.flatMap(({ videoClips }) => videoClips)).size);
     expect(plan.clipPasses.audioClips).toBe(batches.reduce((sum, { audioClips }) => sum + audioClips.length, 0));
     expect(plan.heaviestRow.supervisedTokens).toBe(Math.max(...rows.map(({ supervisedTokens }) => supervisedTokens)));
     expect(Object.values(plan.tasks).reduce((sum, { samples }) => sum + samples, 0)).toBe(rows.flatMap(({ segments }) => segments).filter(({ sampleId }) => sampleId !== undefined).length);
