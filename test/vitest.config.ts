@@ -17,7 +17,7 @@ export default defineConfig({
     maxWorkers: "100%", // of the cores; by default one is left idle, which on two cores is half
     reporters: ["dot", join(import.meta.dirname, "reporter.ts")],
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [slow, ...gpu], testTimeout: 15_000 } },
+      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [slow, ...gpu], testTimeout: 60_000, hookTimeout: 60_000 } },
       // Shaders compile for seconds on the CPU.
       { extends: true, test: { name: "gpu", include: gpu, testTimeout: 60_000, hookTimeout: 60_000 } },
       { extends: true, test: { name: "slow", include: [slow], testTimeout: 300_000, fileParallelism: false } },

@@ -56,7 +56,7 @@ describe.each(["cpu", "onnxruntime"])("dropout before adapters on %s", (backend)
     const x = randomTensor("x", [4, 5]);
     const whole = linear(params, "q", x);
     let sum: Tensor = tf.zerosLike(whole);
-    const steps = 2000;
+    const steps = 500;
     for (let step = 0; step < steps; step++) {
       params.setDropout({ adapters: RATE, residual: 0, key: [42, "see", step, 0] });
       sum = tf.tidy(() => tf.add(sum, linear(params, "q", x)));
@@ -65,7 +65,7 @@ describe.each(["cpu", "onnxruntime"])("dropout before adapters on %s", (backend)
     const difference = tf.max(tf.abs(tf.sub(tf.div(sum, steps), whole))).dataSync()[0]!;
     const once = tf.max(tf.abs(tf.sub(linear(params, "q", x), whole))).dataSync()[0]!;
     expect(once).toBeGreaterThan(0.5);
-    expect(difference).toBeLessThan(0.2);
+    expect(difference).toBeLessThan(0.4);
   });
 
   test("gradients, in the input, the base's result and both halves of the adapter, equal finite differences", () => {
