@@ -20,8 +20,9 @@ class Model(nn.Module):
             self.side = round(1 / config["downsample_ratio"])
             self.vision = VisionTower(vision)
             self.see = Projector(vision["hidden_size"] * self.side**2, llm["hidden_size"])
-            self.audio = AudioTower(audio)
-            self.hear = Projector(audio["d_model"] * audio["frame_stack"], llm["hidden_size"])
+            if audio is not None:
+                self.audio = AudioTower(audio)
+                self.hear = Projector(audio["d_model"] * audio["frame_stack"], llm["hidden_size"])
 
     def forward(self, batch):
         states = self.decoder(self.embed(batch), batch["positions"], batch["mask"], batch["causal"])
@@ -63,7 +64,7 @@ def train_repetition(task, compiled):
 
 
 def layers_of(model):
-    stacks = [model.decoder] + ([model.vision, model.audio] if hasattr(model, "vision") else [])
+    stacks = [model.decoder] + [getattr(model, tower) for tower in ("vision", "audio") if hasattr(model, tower)]
     return [layer for stack in stacks for layer in stack.layers]
 
 
