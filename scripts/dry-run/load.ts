@@ -1,10 +1,12 @@
-/** @file Loads a model folder as training does, alone in its process: prints seconds and parameters as JSON. `tsx scripts/dry-run/load.ts FOLDER` */
+/** @file Loads a model folder as training does, alone in its process: prints seconds and parameters as JSON. `tsx scripts/dry-run/load.ts FOLDER [int8]` */
 import { selectBackend } from "../../src/backend/select.ts";
 import { loadWeights, readModelFolder } from "../../src/model/checkpoints/hf-folder.ts";
+import { packsOf } from "../../src/model/frozen-base.ts";
 import { ParamStore } from "../../src/model/params.ts";
 
 await selectBackend("onnxruntime");
 const started = performance.now();
-const store = new ParamStore();
-await loadWeights(await readModelFolder(process.argv[2] ?? ""), store);
+const [folder = "", frozenBase] = process.argv.slice(2);
+const store = new ParamStore(packsOf(frozenBase === "int8" ? "int8" : "float32"));
+await loadWeights(await readModelFolder(folder), store);
 console.log(JSON.stringify({ seconds: (performance.now() - started) / 1000, parameters: store.count() }));

@@ -1,7 +1,8 @@
 /**
  * @file The whole job at full size without a download: a random model of InternVL2-1B's shape is written, loaded, planned, trained
  * for two LoRA steps on two clips by the preset emoverse-1b.yaml, evaluated and exported, through the real command line.
- * `npm run dry-run -- [--out DIR] [CLIP.mp4 CLIP.mp4]`; without clips those of the fixture, without a folder a temporary one.
+ * `npm run dry-run -- [--out DIR] [--frozen-base int8] [CLIP.mp4 CLIP.mp4]`; without clips those of the fixture, without a
+ * folder a temporary one.
  * Ends with a table of figures; exit code 1 when a step fails or a limit is passed.
  */
 import { existsSync } from "node:fs";
@@ -26,7 +27,8 @@ interface Figure {
   readonly isMissed?: boolean;
 }
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: "string" } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: "string" }, "frozen-base": { type: "string", default: "float32" } } });
+const { "frozen-base": frozenBase } = values;
 const out = resolve(values.out ?? (await mkdtemp(join(tmpdir(), "m2se-dry-run-"))));
 const figures: Figure[] = [];
 try {
@@ -48,7 +50,7 @@ async function dryRun(): Promise<void> {
   await load(model);
   const settings = [
     ["--config", join(ROOT, "configs/emoverse-1b.yaml"), "--backend", "onnxruntime"],
-    ...[`model.folder=${model}`, `data.root=${data}`, `stages.${STAGE}.budget.maxSteps=2`, `stages.${STAGE}.budget.accumulation=1`].map((setting) => ["--set", setting]),
+    ...[`model.folder=${model}`, `model.frozenBase=${frozenBase}`, `data.root=${data}`, `stages.${STAGE}.budget.maxSteps=2`, `stages.${STAGE}.budget.accumulation=1`].map((setting) => ["--set", setting]),
   ].flat();
   await plan(settings);
   await rm(run, { recursive: true, force: true });
@@ -86,7 +88,7 @@ async function writeDataset(root: string, clips: readonly string[]): Promise<voi
 }
 
 async function load(folder: string): Promise<void> {
-  const done = succeeded("loading", await measuredNode(["--import", "tsx", join(import.meta.dirname, "load.ts"), folder]));
+  const done = succeeded("loading", await measuredNode(["--import", "tsx", join(import.meta.dirname, "load.ts"), folder, frozenBase]));
   const { seconds: took, parameters } = JSON.parse(done.stdout) as { seconds: number; parameters: number };
   figures.push({ what: "loaded", value: `${inMillions(parameters)} parameters in ${took.toFixed(1)} s (limit ${MOST_LOAD_SECONDS}), ${memory(done)} (limit ${MOST_LOAD_GIGABYTES})`, isMissed: took > MOST_LOAD_SECONDS || done.peakGigabytes > MOST_LOAD_GIGABYTES });
 }

@@ -18,6 +18,8 @@ const BLOCK_SIZES = [64, 32, 16];
 const LARGEST_CODE = 127;
 /** Of float32's normal numbers; below it the engine computes with zero. */
 const SMALLEST_SCALE = 2 ** -126;
+/** Added to a small double and taken away again, it leaves the nearest integer; Math.round takes four times as long. */
+const ROUNDER = 1.5 * 2 ** 52;
 
 /** Whether a weight of this shape can be packed: a matrix whose rows are whole blocks. */
 export function isPackable(shape: readonly number[]): boolean {
@@ -43,7 +45,8 @@ export function packWeight(values: Float32Array, shape: readonly number[]): Pack
     const scale = Math.fround(largest / LARGEST_CODE);
     if (scale < SMALLEST_SCALE) continue;
     scales[i] = scale;
-    for (let j = end - block; j < end; j++) codes[j] = Math.round(values[j]! / scale);
+    const steps = 1 / scale;
+    for (let j = end - block; j < end; j++) codes[j] = values[j]! * steps + ROUNDER - ROUNDER;
   }
   return { codes, scales, block, shape };
 }
