@@ -9,6 +9,7 @@ import { writeShards } from "../model/checkpoints/sharded-folder.ts";
 import { openWeightFiles, type WeightFiles } from "../model/checkpoints/weight-files.ts";
 import { rowParts } from "../model/checkpoints/write-peft.ts";
 import type { StoredTensor, TensorToWrite } from "../model/checkpoints/write-safetensors.ts";
+import { packsOf } from "../model/frozen-base.ts";
 import { isLora, mergeLora } from "../model/lora.ts";
 import { ParamStore } from "../model/params.ts";
 import type { ExportInput, ExportOutcome } from "./export-checkpoint.ts";
@@ -24,7 +25,10 @@ export async function writeMerged({ config, open: { model, encoding }, loaded: {
   const expected = await promptLogits(params, model.config, encoding.tokenizer);
   const alsoTrained = changed.filter((name) => !isLora(name));
   const merged = mergeLora(params);
-  const touched = new Set([...alsoTrained, ...merged.map((module) => `${module}.weight`)]);
+  // Adapters were trained beside rounded weights: those go with them.
+  const packs = packsOf(config.model.frozenBase);
+  const rounded = params.names().filter((name) => packs(name, params.shapeOf(name)));
+  const touched = new Set([...alsoTrained, ...merged.map((module) => `${module}.weight`), ...rounded]);
   const files = config.model.init === "random" ? undefined : await openWeightFiles(model.folder);
   try {
     await writeShards(writing, tensorsOf(params, { files, model, touched }));
@@ -38,7 +42,7 @@ export async function writeMerged({ config, open: { model, encoding }, loaded: {
   return { adapters: merged.length, alsoTrained: alsoTrained.length, logits };
 }
 
-/** Weights that training left alone go as they are stored, others as float32. */
+/** Weights that neither training nor rounding touched go as they are stored, others as float32. */
 function tensorsOf(params: ParamStore, { files, model, touched }: { readonly files: WeightFiles | undefined; readonly model: ModelFolder; readonly touched: ReadonlySet<string> }): (TensorToWrite | StoredTensor)[] {
   // The native class has no audio tower.
   const layout = files === undefined || model.audioFolder !== undefined ? original : keyLayoutOf(files.tensors.keys());

@@ -7,6 +7,7 @@ import { logitDifference, promptLogits } from "../../src/app/fixed-prompts.ts";
 import { writeRunConfig } from "../../src/app/run-folder.ts";
 import { startStage } from "../../src/app/stage-weights.ts";
 import { type RunConfig, runConfigSchema } from "../../src/config/index.ts";
+import { packWeight, unpackedValues } from "../../src/backend/packed-weight.ts";
 import { loadWeights, readModelFolder } from "../../src/model/checkpoints/hf-folder.ts";
 import { readAdapter } from "../../src/model/checkpoints/peft.ts";
 import type * as shardedFolder from "../../src/model/checkpoints/sharded-folder.ts";
@@ -106,6 +107,27 @@ test("weights that training left alone keep their type and every bit", async () 
   await Promise.all([original.close(), written.close()]);
 });
 
+test("trained beside weights of 8 bits, it is merged with the rounded ones, those of the tower and of layers without adapters too", async () => {
+  const { checkpoint, logits, folder } = await trained({ folder: goldenPath("internvl2-qwen2"), targets: "language_model\\..*\\.q_proj", frozenBase: "int8" });
+
+  const { out } = await exported(checkpoint, "merged");
+
+  const model = await readModelFolder(out);
+  const [merged, unrounded] = [new ParamStore(), new ParamStore()];
+  await loadWeights(model, merged);
+  await loadWeights(await readModelFolder(folder), unrounded);
+  expect(logitDifference(logits, await promptLogits(merged, model.config, TOKENIZER)).difference).toBeLessThan(1e-4);
+  for (const name of ["vision_model.encoder.layers.0.attn.qkv.weight", "language_model.model.layers.1.mlp.up_proj.weight"]) {
+    const original = await unrounded.read(name);
+    expect(await merged.read(name)).toEqual(unpackedValues(packWeight(original, unrounded.shapeOf(name))));
+    expect(await merged.read(name)).not.toEqual(original);
+  }
+  const head = "language_model.model.embed_tokens.weight";
+  expect(await merged.read(head)).toEqual(await unrounded.read(head));
+  merged.dispose();
+  unrounded.dispose();
+});
+
 test("a projector with adapters of its own is exported by its whole name: a number alone would name layers", async () => {
   const { checkpoint, logits, folder } = await trained({ folder: goldenPath("internvl2-qwen2"), targets: `${DECODER}|mlp1\\..*`, trains: isLora });
 
@@ -159,6 +181,7 @@ interface Training {
   readonly folder: string;
   readonly targets?: string | undefined;
   readonly init?: "weights" | "random";
+  readonly frozenBase?: RunConfig["model"]["frozenBase"];
   readonly trains?: (name: string) => boolean;
 }
 
@@ -172,11 +195,11 @@ interface Trained {
 
 /** A run whose only stage was trained for two steps: adapters on the decoder, and the projector whole. */
 async function trained(training: Training): Promise<Trained> {
-  const { folder, init = "weights", trains = (name: string) => isLora(name) || name.startsWith("mlp1.") } = training;
+  const { folder, init = "weights", frozenBase = "float32", trains = (name: string) => isLora(name) || name.startsWith("mlp1.") } = training;
   const targets = "targets" in training ? training.targets : DECODER;
   const lora = targets === undefined ? {} : { lora: { targets, rank: 2, alpha: 8, dropout: 0.05 } };
   const config: RunConfig = runConfigSchema.parse({
-    name: "golden", seed: 3, backend: "onnxruntime", data: { root: "none" }, model: { folder, init },
+    name: "golden", seed: 3, backend: "onnxruntime", data: { root: "none" }, model: { folder, init, frozenBase },
     stages: [{ name: "see", mixture: { msa: 1 }, trainable: [{ match: ".*", learningRate: 1e-2 }], ...lora }],
   });
   const model = await readModelFolder(folder);

@@ -1,11 +1,10 @@
 /** @file Writing the adapters of a model in PEFT's format. */
 import { join } from "node:path";
-import { readFloats } from "../../backend/host-memory.ts";
 import { UserError } from "../../core/errors.ts";
 import { toJson, writeFileAtomic } from "../../core/files.ts";
 import { LORA_A, LORA_B, LORA_SCALE } from "../linear.ts";
 import { adaptedModules, isLora, linearModules } from "../lora.ts";
-import type { ParamStore } from "../params.ts";
+import { type ParamStore, sizeOfShape } from "../params.ts";
 import { type KeyLayout, original } from "./key-layouts.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, BASE_HASH, KEY_PREFIX } from "./peft-format.ts";
 import { writeSafetensors, type TensorToWrite } from "./write-safetensors.ts";
@@ -58,13 +57,13 @@ function halves(store: ParamStore, module: string, layout: KeyLayout): TensorToW
 
 /** A parameter under the given names, of which each takes an equal share of the rows. */
 export function rowParts(store: ParamStore, parameter: string, keys: readonly string[]): TensorToWrite[] {
-  const { shape, size } = store.get(parameter);
+  const shape = store.shapeOf(parameter);
   const [rows = 0, ...rest] = shape;
-  const part = size / keys.length;
+  const part = sizeOfShape(shape) / keys.length;
   return keys.map((name, i) => ({
     name,
     shape: keys.length === 1 ? shape : [rows / keys.length, ...rest],
-    data: async () => (await readFloats(store.get(parameter))).subarray(i * part, (i + 1) * part),
+    data: async () => (await store.read(parameter)).subarray(i * part, (i + 1) * part),
   }));
 }
 
@@ -79,7 +78,7 @@ async function describeAdapter(store: ParamStore, { baseModel, alsoTrained, drop
   const sizes: { module: string; rank: number; alpha: number }[] = [];
   for (const module of adapted) {
     const [rank = 0] = store.get(`${module}.${LORA_A}`).shape;
-    const [scale = 0] = await readFloats(store.get(`${module}.${LORA_SCALE}`));
+    const [scale = 0] = await store.read(`${module}.${LORA_SCALE}`);
     const alpha = Number((scale * (rslora ? Math.sqrt(rank) : rank)).toPrecision(6));
     sizes.push(...moduleNames(module, layout).map((name) => ({ module: name, rank, alpha })));
   }
