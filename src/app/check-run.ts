@@ -26,7 +26,7 @@ import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
 import { openModel, type OpenModel } from "./experiment.ts";
 import { baseShapes } from "./plan-run.ts";
-import { withAdapters } from "./stage-adapters.ts";
+import { adaptedStages } from "./stage-adapters.ts";
 import { tasksOf } from "./prepare-stage.ts";
 import { createLengthCounter, type LengthCounter, type TaskLengths } from "./token-histogram.ts";
 
@@ -217,9 +217,7 @@ const OPERATIONS = { forward: 2, backward: 2 };
 async function stageNeeds(config: RunConfig, open: OpenModel, train: SplitState | undefined): Promise<StageNeed[]> {
   if (train === undefined || train.records === 0) return [];
   const base = await baseShapes({ config, model: open.model });
-  const adapted = await Promise.all(config.stages.map((stage) => withAdapters(config, stage, base)));
-  return config.stages.map((stage, i) => {
-    const shapes = adapted[i] ?? base;
+  return (await adaptedStages(config, config.stages, base)).map(({ stage, shapes }) => {
     const trained = [...trainableParameters(stage.trainable, [...shapes.keys()], `stages.${stage.name}.trainable`).keys()];
     const tokens = stageTokens(config, stage, train);
     const size = (names: readonly string[]): number => sum(names.filter((name) => name.startsWith("language_model.")).map((name) => sizeOfShape(shapes.get(name) ?? [])));

@@ -1,6 +1,7 @@
 /** @file What frozen towers make of many clips, as far as it is missing: clips are decoded ahead by several programs while the towers are at work. */
 import { UserError } from "../core/errors.ts";
 import { mapInOrder } from "../data/build/in-order.ts";
+import { fileFault } from "../media/clip-store.ts";
 import type { Clip } from "../media/clip.ts";
 import type { Tower } from "../model/tower-states.ts";
 import type { BatchSource } from "./batch-source.ts";
@@ -63,8 +64,7 @@ function decodedAhead({ clips, source, store, workers, signal }: FeaturesToCompu
       return { id, missing, decoded: missing.length === 0 ? undefined : await store.passing(id, signal) };
     } catch (error) {
       if (signal.aborted) return { id, missing: [], decoded: undefined }; // cut off: nobody will ask for it
-      if (error instanceof UserError && error.problems.every(({ kind }) => kind === "MediaError")) return { id, missing: [], decoded: error };
-      throw error;
+      return { id, missing: [], decoded: fileFault(error) };
     }
   });
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { selectBackend } from "../backend/select.ts";
 import type { BackendName, RunConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
-import { describeSystemError, makeFolder } from "../core/files.ts";
+import { describeSystemError, isMissing, makeFolder } from "../core/files.ts";
 import { moduleLayoutOf } from "../model/checkpoints/key-layouts.ts";
 import { openWeightFiles } from "../model/checkpoints/weight-files.ts";
 import { writeAdapter } from "../model/checkpoints/write-peft.ts";
@@ -103,7 +103,7 @@ function notPeft(where: string, what: string): UserError {
 
 async function requireEmpty(out: string): Promise<void> {
   const entries = await readdir(out).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw describeSystemError(error, out);
   });
   if (entries.length > 0) throw new UserError({ kind: "ConfigError", where: out, what: `--out is not empty, it holds "${basename(entries[0] ?? "")}"`, hint: "Name a new folder, or delete this one." });

@@ -5,7 +5,7 @@ import { readFloats } from "../backend/host-memory.ts";
 import { rng } from "../core/rng.ts";
 import { imageSize, type ModelConfig } from "../model/config.ts";
 import { audioFeatures, embedBatch, hiddenStates, logitsAt, visualFeatures } from "../model/emoverse.ts";
-import type { Params } from "../model/params.ts";
+import { type Params, sizeOfShape } from "../model/params.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
 const TEXTS = ["The speaker looks down and says quietly: I never wanted this to happen.", "What does she feel, and why? Answer with one word."];
@@ -76,6 +76,6 @@ function logitsOf({ params, config, features, mediaRows }: Asked, startIds: read
 
 function noise(key: string, shape: readonly number[]): Tensor {
   const stream = rng("fixed prompts", key);
-  const values = Float32Array.from({ length: shape.reduce((product, side) => product * side, 1) }, () => 2 * stream.uniform() - 1);
+  const values = Float32Array.from({ length: sizeOfShape(shape) }, () => 2 * stream.uniform() - 1);
   return tf.tensor(values, [...shape], "float32");
 }

@@ -1,17 +1,14 @@
 /** @file Whose weights a frozen tower has in which stage: those of the base, or those that an earlier stage left it with. */
-import type { StageConfig } from "../config/index.ts";
-import { loadWeights } from "../model/checkpoints/hf-folder.ts";
-import { packsOf } from "../model/frozen-base.ts";
-import { initRandom } from "../model/init.ts";
-import { ParamStore, type Shapes } from "../model/params.ts";
+import type { RunConfig, StageConfig } from "../config/index.ts";
+import type { ParamStore, Shapes } from "../model/params.ts";
 import { frozenTowers, type Tower, TOWER_PARTS } from "../model/tower-states.ts";
 import { loadCheckpointWeights } from "../train/checkpoint.ts";
 import { inputsOf } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
 import { stageLearningRates } from "./prepare-stage.ts";
 import { isFinished, stageFolder } from "./run-folder.ts";
-import { withAdapters } from "./stage-adapters.ts";
-import { loadBase, requireParent } from "./stage-weights.ts";
+import { adaptedStages, parentOf } from "./stage-adapters.ts";
+import { loadBase, loadBaseWeights, requireParent } from "./stage-weights.ts";
 
 /** Towers with the same weights in every stage of the list. */
 export interface FrozenWeights {
@@ -27,15 +24,14 @@ export async function frozenWeights(experiment: Pick<Experiment, "config" | "mod
   const { config, model } = experiment;
   const inputs = inputsOf(experiment);
   const frozen = new Map<string, readonly Tower[]>();
-  for (const stage of config.stages) {
-    const shapes = await withAdapters(config, stage, base);
+  for (const { stage, shapes } of await adaptedStages(config, config.stages, base)) {
     frozen.set(stage.name, frozenTowers(model.config, stageLearningRates(stage, shapes.keys()).keys()));
   }
   const groups = new Map<string | undefined, { towers: Set<Tower>; stages: Set<string> }>();
   for (const stage of config.stages) {
     for (const tower of frozen.get(stage.name) ?? []) {
       if (!inputs.includes(tower)) continue;
-      const trainedBy = ancestors(config.stages, stage).find(({ name }) => frozen.get(name)?.includes(tower) === false)?.name;
+      const trainedBy = ancestors(config, stage).find(({ name }) => frozen.get(name)?.includes(tower) === false)?.name;
       const group = groups.get(trainedBy) ?? { towers: new Set(), stages: new Set() };
       groups.set(trainedBy, group);
       group.towers.add(tower);
@@ -46,20 +42,15 @@ export async function frozenWeights(experiment: Pick<Experiment, "config" | "mod
 }
 
 /** The stages that a stage starts from, the nearest first. */
-function ancestors(stages: readonly StageConfig[], { initFrom }: StageConfig): StageConfig[] {
-  const parent = stages.find(({ name }) => name === initFrom);
-  return parent === undefined ? [] : [parent, ...ancestors(stages, parent)];
+function ancestors(config: RunConfig, stage: StageConfig): StageConfig[] {
+  const parent = parentOf(config, stage);
+  return parent === undefined ? [] : [parent, ...ancestors(config, parent)];
 }
 
 /** The towers' weights, of the base without the rest of the model; undefined when the stage that trains them is not finished. The caller disposes them. */
 export async function loadFrozenWeights({ config, model }: Pick<Experiment, "config" | "model">, { trainedBy, towers, stages }: FrozenWeights, runDir: string): Promise<ParamStore | undefined> {
   const isTower = (name: string): boolean => towers.some((tower) => name.startsWith(`${TOWER_PARTS[tower]}.`));
-  if (trainedBy === undefined) {
-    const params = new ParamStore(packsOf(config.model.frozenBase));
-    if (config.model.init === "weights") await loadWeights(model, params, isTower);
-    else initRandom(model.config, config.seed, params, isTower);
-    return params;
-  }
+  if (trainedBy === undefined) return loadBaseWeights(config, model, isTower);
   if (!(await isFinished(stageFolder(config, trainedBy, runDir)))) return undefined;
   const checkpoint = await requireParent(config, { name: stages[0] ?? "", initFrom: trainedBy }, runDir);
   const { params } = await loadBase(config, model);

@@ -6,7 +6,7 @@ export { exportCheckpoint, type ExportFormat, type ExportOptions, type ExportRes
 export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
 export { type PlannedDevice, planRun, type PlanOptions, type RunPlan } from "./plan-run.ts";
 export type { PlannedStage } from "./prepare-stage.ts";
-export { type PrepareEvent, type PrepareOptions, prepareRun } from "./prepare-run.ts";
+export { type PrepareEvent, type PrepareOptions, prepareRun, type Shard } from "./prepare-run.ts";
 export { type Answer, predictRun, type PredictOptions } from "./predict-run.ts";
 export { scoreRun, type ScoreEvent, type ScoreOptions } from "./score-run.ts";
 export { trainRun, type TrainOptions } from "./train-run.ts";

@@ -12,7 +12,7 @@ import { type StageFit, stageFit } from "../train/memory-fit.ts";
 import { openClips, surveySamples } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
 import { frozenInAll, type PlannedStage, prepareStage, tasksOf } from "./prepare-stage.ts";
-import { withAdapters } from "./stage-adapters.ts";
+import { adaptedStages } from "./stage-adapters.ts";
 
 export interface PlanOptions {
   readonly config: RunConfig;
@@ -41,10 +41,10 @@ export async function planRun({ config, stages: names, signal }: PlanOptions): P
   const stages = config.stages.filter(({ name }) => names.includes(name));
   const { device, place } = await plannedDevice(config);
   const base = await baseShapes(experiment);
-  const shapes = await Promise.all(stages.map(async (stage) => ({ stage, shapes: await withAdapters(config, stage, base) })));
+  const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: config.data.cache });
-  const surveyed = await resultOf(surveySamples(experiment, samplesOf(experiment, "train", tasksOf(stages)), { clips, frozen: frozenInAll(experiment, shapes), signal }));
-  const prepared = shapes.map(({ stage, shapes: own }) => prepareStage(experiment, stage, { surveyed, shapes: own, place, gigaflops: device.gigaflops }));
+  const surveyed = await resultOf(surveySamples(experiment, samplesOf(experiment, "train", tasksOf(stages)), { clips, frozen: frozenInAll(experiment, adapted), signal }));
+  const prepared = adapted.map(({ stage, shapes }) => prepareStage(experiment, stage, { surveyed, shapes, place, gigaflops: device.gigaflops }));
   return { stages: prepared.map(({ plan }) => plan), device, fits: prepared.map(({ need }) => stageFit(need, device)) };
 }
 

@@ -18,6 +18,7 @@ import { estimateTime, type TimeEstimate, type WorkInput } from "../train/time-e
 import { trainableParameters } from "../train/trainable.ts";
 import { dropsByReason, inputsOf, type SurveyedSamples } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
+import type { AdaptedStage } from "./stage-adapters.ts";
 
 /** With what the model's size adds to the numbers of a schedule. */
 export type PlannedStage = StagePlan & { readonly memory: MemoryEstimate; readonly time: TimeEstimate };
@@ -112,7 +113,7 @@ function stageWork({ config: { data }, model }: Experiment, { budget }: StageCon
 }
 
 /** Towers that none of the stages trains. */
-export function frozenInAll({ model }: Pick<Experiment, "model">, stages: readonly { readonly stage: StageConfig; readonly shapes: Shapes }[]): Tower[] {
+export function frozenInAll({ model }: Pick<Experiment, "model">, stages: readonly AdaptedStage[]): Tower[] {
   const trained = stages.flatMap(({ stage, shapes }) => [...stageLearningRates(stage, shapes.keys()).keys()]);
   return frozenTowers(model.config, trained);
 }

@@ -14,6 +14,16 @@ export async function withAdapters(config: RunConfig, stage: StageConfig, base: 
   return lora?.targets === undefined ? shapes : new Map([...shapes, ...loraShapes(shapes, { ...lora, targets: lora.targets }, whereOf(stage))]);
 }
 
+export interface AdaptedStage {
+  readonly stage: StageConfig;
+  readonly shapes: Shapes;
+}
+
+/** The stages, each with the shapes of the parameters that it starts from. */
+export async function adaptedStages(config: RunConfig, stages: readonly StageConfig[], base: Shapes): Promise<AdaptedStage[]> {
+  return Promise.all(stages.map(async (stage) => ({ stage, shapes: await withAdapters(config, stage, base) })));
+}
+
 export interface StartedAdapters {
   /** Parameters that now differ from what `params` had. */
   readonly changed: readonly string[];
@@ -43,7 +53,8 @@ export function loraOf(config: RunConfig, stage: StageConfig): StageConfig["lora
   return stage.lora ?? (parent === undefined ? undefined : loraOf(config, parent));
 }
 
-function parentOf({ stages }: RunConfig, { initFrom }: StageConfig): StageConfig | undefined {
+/** The stage that a stage starts from; undefined: the base. */
+export function parentOf({ stages }: RunConfig, { initFrom }: StageConfig): StageConfig | undefined {
   return stages.find(({ name }) => name === initFrom);
 }
 

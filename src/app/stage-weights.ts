@@ -19,11 +19,17 @@ export interface StageWeights {
 }
 
 /** The base model's weights, loaded or random; what no file holds is random in any case. */
-export async function loadBase({ model: { init, frozenBase }, seed }: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<{ params: ParamStore; base: string }> {
+export async function loadBase(config: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<{ params: ParamStore; base: string }> {
+  const { model: { init }, seed } = config;
+  return { params: await loadBaseWeights(config, folder), base: await baseHash(folder, { init, seed }) };
+}
+
+/** Those of the base model's weights that are wanted. */
+export async function loadBaseWeights({ model: { init, frozenBase }, seed }: Pick<RunConfig, "model" | "seed">, folder: ModelFolder, isWanted: (name: string) => boolean = () => true): Promise<ParamStore> {
   const params = new ParamStore(packsOf(frozenBase));
-  if (init === "weights") await loadWeights(folder, params);
-  initRandom(folder.config, seed, params, (name) => init === "random" || isDrawn(folder, name));
-  return { params, base: await baseHash(folder, { init, seed }) };
+  if (init === "weights") await loadWeights(folder, params, isWanted);
+  initRandom(folder.config, seed, params, (name) => isWanted(name) && (init === "random" || isDrawn(folder, name)));
+  return params;
 }
 
 /** What a stage starts from; its parent stage must have been trained in this run directory. */

@@ -18,7 +18,7 @@ import { frozenInAll, prepareStage, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
 import { isFinished, mediaCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
 import { runStage } from "./run-stage.ts";
-import { withAdapters } from "./stage-adapters.ts";
+import { adaptedStages } from "./stage-adapters.ts";
 
 export interface TrainOptions {
   readonly config: RunConfig;
@@ -62,11 +62,11 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   if (notice !== undefined) yield { kind: "warning", message: notice };
   await writeFileAtomic(join(runDir, "provenance.json"), toJson(await provenance(experiment, backend)));
   const base = await baseShapes(experiment);
-  const shapes = await Promise.all(stages.map(async (stage) => ({ stage, shapes: await withAdapters(config, stage, base) })));
+  const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: mediaCacheFolder(config, runDir) });
-  const surveyed = yield* surveySamples(experiment, samplesOf(experiment, "train", tasksOf(stages)), { clips, frozen: frozenInAll(experiment, shapes), signal });
+  const surveyed = yield* surveySamples(experiment, samplesOf(experiment, "train", tasksOf(stages)), { clips, frozen: frozenInAll(experiment, adapted), signal });
   for (const [reason, count] of Object.entries(dropsByReason(surveyed.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
-  const prepared = shapes.map(({ stage, shapes: own }) => ({ stage, prepared: prepareStage(experiment, stage, { surveyed, shapes: own, place: placeOf(backend) }) }));
+  const prepared = adapted.map(({ stage, shapes }) => ({ stage, prepared: prepareStage(experiment, stage, { surveyed, shapes, place: placeOf(backend) }) }));
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
   const watch = new CacheWatch();

@@ -1,7 +1,7 @@
 /** @file Which backend compiles blocks. */
 import { backend } from "@tensorflow/tfjs-core";
 import { OrtBackend } from "./onnxruntime/backend.ts";
-import type { BlockCall, Kept } from "./onnxruntime/block-call.ts";
+import type { BlockCall, BlockParams, Kept } from "./onnxruntime/block-call.ts";
 import { BlockCompiler, isTaped } from "./onnxruntime/compile.ts";
 
 const compilers = new WeakMap<OrtBackend, BlockCompiler>();
@@ -20,4 +20,4 @@ export function keepsPackedWeights(): boolean {
   return blockCompiler() !== undefined;
 }
 
-export { type BlockCall, isTaped, type Kept };
+export { type BlockCall, type BlockParams, isTaped, type Kept };

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { describeSystemError, writeFileAtomic } from "./files.ts";
+import { describeSystemError, isMissing, writeFileAtomic } from "./files.ts";
 
 /** Share of the budget that is left full when files are removed: removing has to look at every file. */
 const TRIM_TO = 0.9;
@@ -150,10 +150,6 @@ async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true }).catch((error: unknown) => {
     throw describeSystemError(error, path);
   });
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function sizeOf(found: readonly Found[]): number {

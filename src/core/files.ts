@@ -48,6 +48,11 @@ async function ignoreExisting(error: unknown, path: string): Promise<void> {
   if (found?.isDirectory() !== true) throw error;
 }
 
+/** Whether a file or folder was not found. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
 /** A file-system failure as a UserError that says what to do; other errors unchanged. */
 export function describeSystemError(error: unknown, path: string): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";

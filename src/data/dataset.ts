@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
-import { describeSystemError } from "../core/files.ts";
+import { describeSystemError, isMissing } from "../core/files.ts";
 import { describeIssue } from "./issues.ts";
 import { readJsonl } from "./jsonl.ts";
 import type { JsonlLine } from "./jsonl.ts";
@@ -137,8 +137,4 @@ function capped(problems: readonly Problem[], root: string): readonly Problem[] 
   const hidden = problems.length - SHOWN_PROBLEMS;
   if (hidden <= 0) return problems;
   return [...problems.slice(0, SHOWN_PROBLEMS), { kind: "DataError", where: root, what: `${hidden} more ${hidden === 1 ? "problem" : "problems"} like these, ${problems.length} in all` }];
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

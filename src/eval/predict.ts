@@ -81,13 +81,10 @@ function toPrediction(task: Task, sample: Sample | undefined, { text, scores, se
 
 /** The likeliest of the task's answers, row by row. */
 async function* scoreAnswers(predictor: Predictor, { answers = [] }: Task, samples: readonly EncodedSample[]): AsyncGenerator<readonly Response[], void> {
-  const answerIds = answers.map((answer) => encodeAnswer(answer, predictor.encoding));
-  for (const { row, prompts } of promptRows(samples, answerIds, predictor.rowTokens)) {
-    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...(await withMedia(predictor, row)), answers: prompts.flatMap((prompt) => prompt.answers) });
-    yield prompts.map(({ sampleId }, i) => {
-      const own = logProbs.slice(i * answers.length, (i + 1) * answers.length);
-      const best = own.indexOf(Math.max(...own));
-      return { sampleId, text: answers[best] ?? "", scores: Object.fromEntries(answers.map((answer, j) => [answer, own[j] ?? Number.NaN])) };
+  for await (const row of answerLikelihoods(predictor, samples, () => answers)) {
+    yield row.map(({ sampleId, logProbs }) => {
+      const best = logProbs.indexOf(Math.max(...logProbs));
+      return { sampleId, text: answers[best] ?? "", scores: Object.fromEntries(answers.map((answer, j) => [answer, logProbs[j] ?? Number.NaN])) };
     });
   }
 }
@@ -95,15 +92,33 @@ async function* scoreAnswers(predictor: Predictor, { answers = [] }: Task, sampl
 /** What the likelihoods of each sample's own candidates speak for. */
 async function* weighAnswers(predictor: Predictor, { weighing, samples, encoded }: { weighing: Weighing; samples: readonly Sample[]; encoded: readonly EncodedSample[] }): AsyncGenerator<readonly Response[], void> {
   const candidates = new Map(samples.map((sample) => [sample.id, weighing.candidates(sample)]));
-  const ids = new Map([...candidates].map(([sampleId, answers]) => [sampleId, answers.map((answer) => encodeAnswer(answer, predictor.encoding))]));
-  for (const { row, prompts } of promptRows(encoded, (sampleId) => ids.get(sampleId) ?? [], predictor.rowTokens)) {
-    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...(await withMedia(predictor, row)), answers: prompts.flatMap((prompt) => prompt.answers) });
-    let start = 0;
-    yield prompts.map(({ sampleId }) => {
-      const answers = candidates.get(sampleId) ?? [];
-      const own = logProbs.slice(start, (start += answers.length));
-      return { sampleId, text: weighing.choose(answers.map((answer, i) => ({ answer, probability: Math.exp(own[i] ?? -Infinity) })), predictor.pairThreshold) };
+  const candidatesOf = (sampleId: string): readonly string[] => candidates.get(sampleId) ?? [];
+  for await (const row of answerLikelihoods(predictor, encoded, candidatesOf)) {
+    yield row.map(({ sampleId, logProbs }) => {
+      const weighed = candidatesOf(sampleId).map((answer, i) => ({ answer, probability: Math.exp(logProbs[i] ?? -Infinity) }));
+      return { sampleId, text: weighing.choose(weighed, predictor.pairThreshold) };
     });
+  }
+}
+
+interface Likelihoods {
+  readonly sampleId: string;
+  /** Of the sample's answers, in their order. */
+  readonly logProbs: readonly number[];
+}
+
+/** Row by row. */
+async function* answerLikelihoods(predictor: Predictor, samples: readonly EncodedSample[], answersOf: (sampleId: string) => readonly string[]): AsyncGenerator<readonly Likelihoods[], void> {
+  const encoded = new Map<string, Int32Array>();
+  const idsOf = (answer: string): Int32Array => {
+    const ids = encoded.get(answer) ?? encodeAnswer(answer, predictor.encoding);
+    encoded.set(answer, ids);
+    return ids;
+  };
+  for (const { row, prompts } of promptRows(samples, (sampleId) => answersOf(sampleId).map(idsOf), predictor.rowTokens)) {
+    const logProbs = await answerLogProbs(predictor.params, predictor.config, { ...(await withMedia(predictor, row)), answers: prompts.flatMap(({ answers }) => answers) });
+    let start = 0;
+    yield prompts.map(({ sampleId, answers }) => ({ sampleId, logProbs: logProbs.slice(start, (start += answers.length)) }));
   }
 }
 

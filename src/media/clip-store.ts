@@ -132,7 +132,7 @@ export class ClipStore {
 }
 
 /** A media error is the result for its clip; everything else stops the whole. */
-function fileFault(error: unknown): UserError {
+export function fileFault(error: unknown): UserError {
   if (error instanceof UserError && error.problems.every(({ kind }) => kind === "MediaError")) return error;
   throw error;
 }

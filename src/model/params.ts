@@ -3,7 +3,7 @@
  * Model functions see a `Params` view of it, so that a block does not know which layer it is.
  */
 import { backend, keep, mul, tensor as newTensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
-import { keepsPackedWeights, type Kept } from "../backend/blocks.ts";
+import { type BlockParams, keepsPackedWeights, type Kept } from "../backend/blocks.ts";
 import { type DropPlace, dropoutMask } from "../backend/dropout-mask.ts";
 import { borrowFloats, hostFloats, readFloats } from "../backend/host-memory.ts";
 import { type PackedWeight, packWeight, unpackedValues } from "../backend/packed-weight.ts";
@@ -11,26 +11,8 @@ import { invariant } from "../core/errors.ts";
 import { counterKey } from "../core/rng.ts";
 import { nearestNames } from "../core/suggest.ts";
 
-/** Weights by relative name; tensors are borrowed, never disposed by the reader. */
-export interface Params {
-  /** Throws when the name is unknown. Of a packed weight it is a new tensor of the rounded numbers; compiled blocks never ask for it. */
-  get(name: string): Tensor;
-  /** The weight of this name if it is kept in 8 bits. */
-  packed(name: string): PackedWeight | undefined;
-  has(name: string): boolean;
-  /** Whether the current stage trains this parameter. */
-  isTrainable(name: string): boolean;
-  /** Whether the current stage trains anything under this prefix. */
-  trainsWithin(prefix: string): boolean;
-  /** What a block keeps for its backward pass in the current stage. */
-  readonly kept: Kept;
-  /** Whether numbers are dropped in this place: in training steps with dropout. */
-  drops(place: DropPlace): boolean;
-  /** What a module's numbers are multiplied with in the current step, [rows, width]; the same at every call, and the caller's. */
-  dropoutMask(place: DropPlace, module: string, shape: readonly number[]): Tensor;
-  /** The same weights under a longer prefix: `scope("layers.0").get("mlp.fc1.weight")`. */
-  scope(prefix: string): Params;
-}
+/** The view of the weights that model functions are given. */
+export type Params = BlockParams;
 
 /** Probabilities that a number is dropped, 0 to below 1, by place. */
 export interface Dropout extends Readonly<Record<DropPlace, number>> {

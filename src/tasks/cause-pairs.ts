@@ -11,9 +11,9 @@ import { candidateAnswers, likelyPairs } from "./cause-candidates.ts";
 import { parseRows, withFailures } from "./parsed-rows.ts";
 import { PAPER_FORM } from "./prompt-form.ts";
 import type { PromptForm } from "./prompt-form.ts";
-import { clipParts, sampleId, text, turnParts } from "./prompt.ts";
+import { conversationParts, turnSample } from "./prompt.ts";
 import { answerByRule, mostFrequent } from "./rules.ts";
-import type { Part, Sample, ScoredRow, Scores, Task } from "./task.ts";
+import type { Sample, ScoredRow, Scores, Task } from "./task.ts";
 
 /** The released test file has no identifier for this task; this one is ours. */
 const IDENTIFIER = "<cause>";
@@ -57,29 +57,20 @@ function samples(record: EmtRecord, { causePrompt }: PromptForm = PAPER_FORM): r
   checkPairs(record, pairs);
   const isGiven = causePrompt === "emotions-given";
   const markOf = ({ emotion }: Utterance): string => (isGiven ? `_${emotion}` : "");
-  const prefix: readonly Part[] = [text(isGiven ? OPENING : OPENING_ASKED), ...record.utterances.flatMap((utterance, i) => [...turnParts(utterance, { number: i + 1, mark: markOf(utterance) }), text("\n")])];
-  const question = isGiven ? "The emotion-cause indices of the target utterance are:" : "The emotion-cause pairs of the target utterance are:";
+  const shared = {
+    task: "ecpe",
+    record,
+    unit: record.id,
+    prefixKey: `conversation:${record.id}`,
+    prefix: conversationParts(isGiven ? OPENING : OPENING_ASKED, record, markOf),
+    identifier: IDENTIFIER,
+    question: isGiven ? "The emotion-cause indices of the target utterance are:" : "The emotion-cause pairs of the target utterance are:",
+  } as const;
   return record.utterances.flatMap((utterance, i) => {
     const { emotion } = utterance;
     if (emotion === undefined || (isGiven && emotion === "neutral") || record.targets?.includes(i + 1) === false) return [];
     const causes = pairs.filter(({ emotionUtterance }) => emotionUtterance === i + 1);
-    return [
-      {
-        id: sampleId(utterance, "ecpe"),
-        task: "ecpe",
-        recordId: record.id,
-        unit: record.id,
-        prefixKey: `conversation:${record.id}`,
-        prefix,
-        instruction: [
-          ...clipParts(utterance),
-          text("Target utterance:"),
-          ...turnParts(utterance, { number: i + 1, mark: markOf(utterance) }),
-          text(`\n${IDENTIFIER} ${question}`),
-        ],
-        target: renderPairs(causes.map((pair) => ({ ...pair, emotion }))),
-      },
-    ];
+    return [turnSample({ ...shared, utterance, number: i + 1, mark: markOf(utterance), target: renderPairs(causes.map((pair) => ({ ...pair, emotion }))) })];
   });
 }
 

@@ -7,8 +7,8 @@ import type { Counted, Counts } from "../metrics/counts.ts";
 import { accuracyOf, classScoresOf, macroF1, weightedF1 } from "../metrics/f1.ts";
 import { canonicalLabel, countLabels, majorityBaseline, renderLabel } from "./label-answer.ts";
 import { PAPER_FORM } from "./prompt-form.ts";
-import { clipParts, clipSample, sampleId, text, turnParts } from "./prompt.ts";
-import type { Part, Sample, ScoredRow, Scores, Task } from "./task.ts";
+import { clipSample, conversationParts, turnSample } from "./prompt.ts";
+import type { Sample, ScoredRow, Scores, Task } from "./task.ts";
 
 const IDENTIFIER = "<emotion>";
 
@@ -44,24 +44,11 @@ function utteranceSamples(record: EmtRecord): readonly Sample[] {
 
 /** Ours: the dialogue is the prefix that its utterances share; a branch names its utterance once more. No label is shown. */
 function dialogueSamples(record: EmtRecord): readonly Sample[] {
-  const turns = record.utterances.flatMap((utterance, i) => [...turnParts(utterance, { number: i + 1 }), text("\n")]);
-  const prefix: readonly Part[] = [text("Below is a conversation containing multiple utterances from different speakers.\nInput conversation:"), ...turns];
-  return record.utterances.flatMap((utterance, i): Sample[] => {
-    if (utterance.emotion === undefined) return [];
-    return [
-      {
-        id: sampleId(utterance, "erc"),
-        task: "erc",
-        recordId: record.id,
-        unit: utterance.id,
-        prefixKey: `dialogue:${record.id}`,
-        prefix,
-        instruction: [...clipParts(utterance), text("Target utterance:"), ...turnParts(utterance, { number: i + 1 }), text(`\n${IDENTIFIER} ${INSTRUCTION}`)],
-        target: renderLabel(utterance.emotion),
-      },
-    ];
-  });
+  const shared = { task: "erc", record, prefixKey: `dialogue:${record.id}`, prefix: conversationParts(OPENING, record), identifier: IDENTIFIER, question: INSTRUCTION } as const;
+  return record.utterances.flatMap((utterance, i) => (utterance.emotion === undefined ? [] : [turnSample({ ...shared, utterance, number: i + 1, unit: utterance.id, target: renderLabel(utterance.emotion) })]));
 }
+
+const OPENING = "Below is a conversation containing multiple utterances from different speakers.\nInput conversation:";
 
 function count(rows: readonly ScoredRow[]): Counted<Scores> {
   return countLabels(rows, { labels: EMOTIONS, scoresOf });

@@ -42,6 +42,32 @@ export function clipSample(input: {
   };
 }
 
+/** A conversation's turns, a line each, after the opening: what all its targets share. */
+export function conversationParts(opening: string, { utterances }: EmtRecord, markOf: (utterance: Utterance) => string = () => ""): readonly Part[] {
+  return [text(opening), ...utterances.flatMap((utterance, i) => [...turnParts(utterance, { number: i + 1, mark: markOf(utterance) }), text("\n")])];
+}
+
+/** A sample of a task on one turn of a conversation: the turn once more, then `{identifier} {question}`. */
+export function turnSample(input: {
+  readonly task: TaskName;
+  readonly record: EmtRecord;
+  readonly utterance: Utterance;
+  /** Of the turn, from 1. */
+  readonly number: number;
+  readonly mark?: string;
+  readonly unit: string;
+  /** Samples of equal key share the prefix. */
+  readonly prefixKey: string;
+  readonly prefix: readonly Part[];
+  readonly identifier: string;
+  readonly question: string;
+  readonly target: string;
+}): Sample {
+  const { task, record, utterance, number, mark, unit, prefixKey, prefix, identifier, question, target } = input;
+  const turn = turnParts(utterance, { number, ...(mark === undefined ? {} : { mark }) });
+  return { id: sampleId(utterance, task), task, recordId: record.id, unit, prefixKey, prefix, instruction: [...clipParts(utterance), text("Target utterance:"), ...turn, text(`\n${identifier} ${question}`)], target };
+}
+
 export function sampleId(utterance: Utterance, task: TaskName): string {
   return `${utterance.id}:${task}`;
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { describeSystemError } from "../core/files.ts";
+import { describeSystemError, isMissing } from "../core/files.ts";
 import { isAlive, machineName } from "../core/processes.ts";
 import { isComplete } from "./checkpoint-manifest.ts";
 
@@ -105,7 +105,7 @@ export async function removeStaleFolders(stageDir: string): Promise<void> {
 
 async function entriesOf(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw describeSystemError(error, folder);
   });
 }

@@ -1,29 +1,22 @@
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../temporary-folder.ts";
+import { type Ended, m2se } from "./program.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-type Json = Readonly<Record<string, unknown>>;
-
 /** Trains the smoke config in `folder`; with a signal, sends it (twice, as npx does) after the first step. */
-function train(folder: string, { signal, flags = [] }: { signal?: NodeJS.Signals; flags?: readonly string[] }): Promise<{ code: number | null; events: readonly Json[] }> {
-  const args = ["train", "--config", join(ROOT, "configs/smoke.yaml"), "--stage", "1", "--run-dir", "run", "--set", "data.cache=cache", "--json", ...flags];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(ROOT, "src/cli/bin.mjs"), ...args], { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
-    let out = "";
-    let sent = false;
-    child.stdout.on("data", (chunk: Buffer) => {
-      out += chunk.toString();
+function train(folder: string, { signal, flags = [] }: { signal?: NodeJS.Signals; flags?: readonly string[] }): Promise<Ended> {
+  let sent = false;
+  return m2se(["train", "--config", join(ROOT, "configs/smoke.yaml"), "--stage", "1", "--run-dir", "run", "--set", "data.cache=cache", ...flags], {
+    cwd: folder,
+    onOutput: (out, kill) => {
       if (signal === undefined || sent || !out.includes('"kind":"step"')) return;
       sent = true;
-      child.kill(signal);
-      child.kill(signal);
-    });
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, events: out.trimEnd().split("\n").map((line) => JSON.parse(line) as Json) }));
+      kill(signal);
+      kill(signal);
+    },
   });
 }
 

@@ -1,26 +1,18 @@
-import { spawn } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { toyRunConfig, toyWorkplace } from "../app/toy-experiment.ts";
+import { type Ended, m2se } from "./program.ts";
 
-const BIN = join(import.meta.dirname, "../../src/cli/bin.mjs");
 const place = toyWorkplace();
 
-type Json = Readonly<Record<string, unknown>>;
-
-/** Trains through the real program; with a number, kills it -9 so many milliseconds after its first step. */
-function train(runDir: string, { killAfterMs, flags = [] }: { killAfterMs?: number; flags?: readonly string[] } = {}): Promise<{ signal: NodeJS.Signals | null; events: readonly Json[] }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [BIN, "train", "--config", join(place.folder, "toy.yaml"), "--stage", "all", "--run-dir", runDir, "--json", ...flags], { stdio: ["ignore", "pipe", "ignore"] });
-    let out = "";
-    let timer: NodeJS.Timeout | undefined;
-    child.stdout.on("data", (chunk: Buffer) => {
-      out += chunk.toString();
-      if (killAfterMs !== undefined && out.includes('"kind":"step"')) timer ??= setTimeout(() => child.kill("SIGKILL"), killAfterMs);
-    });
-    child.on("error", reject);
-    child.on("close", (_, signal) => resolve({ signal, events: out.split("\n").flatMap((line) => (line.endsWith("}") ? [JSON.parse(line) as Json] : [])) }));
+/** Trains the toy; with a number, kills it -9 so many milliseconds after its first step. */
+function train(runDir: string, { killAfterMs, flags = [] }: { killAfterMs?: number; flags?: readonly string[] } = {}): Promise<Ended> {
+  let timer: NodeJS.Timeout | undefined;
+  return m2se(["train", "--config", join(place.folder, "toy.yaml"), "--stage", "all", "--run-dir", runDir, ...flags], {
+    onOutput: (out, kill) => {
+      if (killAfterMs !== undefined && out.includes('"kind":"step"')) timer ??= setTimeout(() => kill("SIGKILL"), killAfterMs);
+    },
   });
 }
 

@@ -1,42 +1,30 @@
-import { spawn } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../temporary-folder.ts";
+import { type Ended, m2se } from "./program.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const FROZEN = 'stages.0.trainable=[{ match: "^(language_model|mlp1|audio_mlp)\\\\.", learningRate: 1e-3 }]';
 
-type Json = Readonly<Record<string, unknown>>;
-
-interface Ended {
-  readonly code: number | null;
-  readonly events: readonly Json[];
-}
-
-/** The real command line on the fixture, with stage 1 leaving the towers as they start. */
-function m2se(folder: string, command: readonly string[], { signal, when = "" }: { readonly signal?: NodeJS.Signals; readonly when?: string } = {}): Promise<Ended> {
-  const args = [...command, "--config", join(ROOT, "configs/smoke.yaml"), "--set", "data.cache=cache", "--set", FROZEN, "--json"];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(ROOT, "src/cli/bin.mjs"), ...args], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-    let out = "";
-    let sent = false;
-    child.stdout.on("data", (chunk: Buffer) => {
-      out += chunk.toString();
+/** On the fixture, with stage 1 leaving the towers as they start. */
+function smoke(folder: string, command: readonly string[], { signal, when = "" }: { readonly signal?: NodeJS.Signals; readonly when?: string } = {}): Promise<Ended> {
+  let sent = false;
+  return m2se([...command, "--config", join(ROOT, "configs/smoke.yaml"), "--set", "data.cache=cache", "--set", FROZEN], {
+    cwd: folder,
+    onOutput: (out, kill) => {
       if (signal === undefined || sent || !out.includes(when)) return;
       sent = true;
-      child.kill(signal);
-    });
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, events: out.trimEnd().split("\n").map((line) => JSON.parse(line) as Json) }));
+      kill(signal);
+    },
   });
 }
 
 test("two processes that fill one cache at once, and two that train from it, do not disturb each other", async () => {
   const folder = await temporaryFolder();
 
-  const both = await Promise.all([m2se(folder, ["prepare"]), m2se(folder, ["prepare"])]);
-  const after = await m2se(folder, ["prepare"]);
+  const both = await Promise.all([smoke(folder, ["prepare"]), smoke(folder, ["prepare"])]);
+  const after = await smoke(folder, ["prepare"]);
 
   expect(both.map(({ code }) => code)).toEqual([0, 0]);
   const [first, second] = both.map(({ events }) => events.at(-1)!);
@@ -49,7 +37,7 @@ test("two processes that fill one cache at once, and two that train from it, do 
   expect(files.length).toBe(2 * clips);
   expect(files.every(({ name }) => name.endsWith(".states"))).toBe(true); // no temporary files left
 
-  const trained = await Promise.all(["a", "b"].map((run) => m2se(folder, ["train", "--stage", "1", "--run-dir", run])));
+  const trained = await Promise.all(["a", "b"].map((run) => smoke(folder, ["train", "--stage", "1", "--run-dir", run])));
   expect(trained.map(({ code }) => code)).toEqual([0, 0]);
   for (const { events } of trained) expect(events.find(({ kind }) => kind === "features")).toMatchObject({ computed: 0, rebuilt: 0 });
   const [a, b] = await Promise.all(["a", "b"].map((run) => readFile(join(folder, run, "stage-1/step-000003/model.safetensors"))));
@@ -59,8 +47,8 @@ test("two processes that fill one cache at once, and two that train from it, do 
 test("SIGINT stops preparing between two clips; what is done stays done", async () => {
   const folder = await temporaryFolder();
 
-  const cut = await m2se(folder, ["prepare"], { signal: "SIGINT", when: '"done":5' });
-  const rest = await m2se(folder, ["prepare", "--shard", "1/1"]);
+  const cut = await smoke(folder, ["prepare"], { signal: "SIGINT", when: '"done":5' });
+  const rest = await smoke(folder, ["prepare", "--shard", "1/1"]);
 
   expect(cut.code).toBe(130);
   const done = Number(cut.events.at(-1)?.["clips"]);

@@ -1,11 +1,10 @@
-import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { median } from "../../scripts/bench/measure.ts";
 import { toyRunConfig, toyWorkplace } from "../app/toy-experiment.ts";
+import { m2se } from "./program.ts";
 
-const BIN = join(import.meta.dirname, "../../src/cli/bin.mjs");
 const STEPS = 500;
 const place = toyWorkplace();
 
@@ -14,22 +13,13 @@ interface Step {
   readonly megabytes: number;
 }
 
-/** Steps of the toy's first stage, towers trained too, through the real program; batches change in size. */
-async function train(): Promise<Step[]> {
+/** Steps of the toy's first stage, towers trained too; batches change in size. */
+async function train(): Promise<readonly Step[]> {
   const config = join(place.folder, "toy.yaml");
   await writeFile(config, JSON.stringify(toyRunConfig(place.folder)));
   const settings = [`stages.0.budget.maxSteps=${STEPS}`, "stages.0.budget.epochs=1000", "stages.0.checkpoints.everySteps=100"];
-  const args = ["train", "--config", config, "--stage", "1", "--run-dir", join(place.folder, "run"), "--json", ...settings.flatMap((setting) => ["--set", setting])];
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [BIN, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-    let out = "";
-    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    child.on("error", reject);
-    child.on("close", () => {
-      const events = out.trimEnd().split("\n").map((line) => JSON.parse(line) as Step & { readonly kind: string });
-      resolve(events.filter(({ kind }) => kind === "step"));
-    });
-  });
+  const { events } = await m2se(["train", "--config", config, "--stage", "1", "--run-dir", join(place.folder, "run"), ...settings.flatMap((setting) => ["--set", setting])]);
+  return events.flatMap(({ kind, tensorsAlive, megabytes }) => (kind === "step" ? [{ tensorsAlive: Number(tensorsAlive), megabytes: Number(megabytes) }] : []));
 }
 
 test("memory does not grow over 500 steps, checkpoints included", { timeout: 600_000 }, async () => {

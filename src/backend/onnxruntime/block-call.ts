@@ -9,16 +9,24 @@ import type { PackedWeight } from "../packed-weight.ts";
  */
 export type Kept = "intermediates" | "inputs";
 
-/** The weights that a block may read; see `model/params.ts`. */
+/** Weights by relative name; tensors are borrowed, never disposed by the reader. */
 export interface BlockParams {
+  /** Throws when the name is unknown. Of a packed weight it is a new tensor of the rounded numbers; compiled blocks never ask for it. */
   get(name: string): Tensor;
+  /** The weight of this name if it is kept in 8 bits. */
   packed(name: string): PackedWeight | undefined;
   has(name: string): boolean;
+  /** Whether the current stage trains this parameter. */
   isTrainable(name: string): boolean;
+  /** Whether the current stage trains anything under this prefix. */
   trainsWithin(prefix: string): boolean;
+  /** What a block keeps for its backward pass in the current stage. */
   readonly kept: Kept;
+  /** Whether numbers are dropped in this place: in training steps with dropout. */
   drops(place: DropPlace): boolean;
+  /** What a module's numbers are multiplied with in the current step, [rows, width]; the same at every call, and the caller's. */
   dropoutMask(place: DropPlace, module: string, shape: readonly number[]): Tensor;
+  /** The same weights under a longer prefix: `scope("layers.0").get("mlp.fc1.weight")`. */
   scope(prefix: string): BlockParams;
 }
 

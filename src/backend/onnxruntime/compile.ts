@@ -38,7 +38,7 @@ interface CompiledBlock {
   /** The weights it reads, with their form, and the questions it asked; another layer may use it if its answers are the same. */
   readonly reads: ReadonlyMap<string, string>;
   readonly asks: ReadonlyMap<string, boolean>;
-  /** What it was told when it asked whether adapters drop numbers; undefined: it did not ask. */
+  /** What it was told when it asked whether numbers are dropped, by place; absent: it did not ask. */
   readonly drops: ReadonlyMap<DropPlace, boolean>;
   /** Made when the block first runs without keeping anything. */
   readonly forward: () => Direction;

@@ -2,6 +2,7 @@
 import { readdir } from "node:fs/promises";
 import type { RunConfig } from "../../config/index.ts";
 import { UserError } from "../../core/errors.ts";
+import { isMissing } from "../../core/files.ts";
 import { readDatasetInfo } from "../../data/dataset.ts";
 import type { CommandContext } from "../context.ts";
 import { renderDuration } from "../render/numbers.ts";
@@ -28,7 +29,7 @@ export async function ensureDataset({ data: { root, synthetic } }: Pick<RunConfi
 async function isAbsentOrEmpty(folder: string): Promise<boolean> {
   return readdir(folder).then(
     (entries) => entries.length === 0,
-    (error: unknown) => error instanceof Error && "code" in error && error.code === "ENOENT",
+    isMissing,
   );
 }
 

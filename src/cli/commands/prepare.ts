@@ -1,12 +1,12 @@
 /** @file `m2se prepare`. */
 import { Command } from "commander";
-import type { PrepareEvent } from "../app.ts";
+import type { PrepareEvent, Shard } from "../app.ts";
 import type { CommandContext, Launch } from "../context.ts";
 import { renderEncoding } from "../render/events.ts";
 import { renderPrepared, renderPrepareStart } from "../render/prepare.ts";
 import { ensureDataset } from "./dataset.ts";
 import { loadRunConfig, runFolder, withConfigFlags, type ConfigFlags } from "./run-config.ts";
-import { shard, type Shard } from "./values.ts";
+import { shard } from "./values.ts";
 
 export interface PrepareFlags extends ConfigFlags {
   readonly runDir?: string;

@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { backendHint, isBackendName, MODALITIES, type BackendName, type InputModality } from "../../config/index.ts";
 import { didYouMean } from "../../core/suggest.ts";
+import type { Shard } from "../app.ts";
 import { TASK_NAMES, type TaskName } from "../../tasks/task.ts";
 
 /** A whole number above 0. */
@@ -16,13 +17,6 @@ export function integer(text: string): number {
   const value = Number(text);
   if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError("Expected a whole number.");
   return value;
-}
-
-/** One of several equal parts of some work. */
-export interface Shard {
-  /** From 1. */
-  readonly index: number;
-  readonly count: number;
 }
 
 /** `i/n`. */

@@ -1,5 +1,6 @@
 /** @file A run plan as text: per stage its steps, tasks, padding, drops and parameters. */
 import type { StagePlan, TaskPlan } from "../../curriculum/plan.ts";
+import { isOnHost } from "../../train/memory-estimate.ts";
 import { renderSaving } from "../../train/memory-words.ts";
 import type { PlannedStage, RunPlan } from "../app.ts";
 import { renderCount, renderDuration, renderMegabytes, renderShare } from "./numbers.ts";
@@ -25,7 +26,7 @@ function renderStage(plan: PlannedStage, fit: readonly string[]): string {
 }
 
 function renderMemory({ place, weights, gradients, moments, activations, clips, spare, peak }: Memory): string[] {
-  const rest = place === "host" || place === "plain-host" ? `decoded clips ${renderMegabytes(clips)}` : `kept for batches of other sizes ${renderMegabytes(spare)}; decoded clips, in the system's memory, ${renderMegabytes(clips)}`;
+  const rest = isOnHost(place) ? `decoded clips ${renderMegabytes(clips)}` : `kept for batches of other sizes ${renderMegabytes(spare)}; decoded clips, in the system's memory, ${renderMegabytes(clips)}`;
   return [
     `memory: about ${renderMegabytes(peak)} at most, of it weights ${renderMegabytes(weights)}, gradients ${renderMegabytes(gradients)}, AdamW ${renderMegabytes(moments)}, ${rest}`,
     `activations of the largest batch: ${renderMegabytes(activations.intermediates)}, with gradient checkpointing ${renderMegabytes(activations.inputs)}`,

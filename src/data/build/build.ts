@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import type { Problem } from "../../core/errors.ts";
-import { toJson, writeFileAtomic } from "../../core/files.ts";
+import { isMissing, toJson, writeFileAtomic } from "../../core/files.ts";
 import { rng } from "../../core/rng.ts";
 import { knownDefect } from "../converters/known.ts";
 import { CONVERTERS } from "../converters/index.ts";
@@ -175,7 +175,7 @@ async function requireFolder(path: string, flag: string): Promise<void> {
 async function requireFreeOut(out: string, root: string): Promise<void> {
   if (resolve(out) === resolve(root)) throw new UserError({ kind: "DataError", where: out, what: "--out is the raw dataset's own folder, expected another one", hint: "Clips are not copied: the new dataset points to where they are." });
   const entries = await readdir(out).catch((error: unknown): string[] => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw new UserError({ kind: "DataError", where: out, what: "--out is not a folder" }, { cause: error });
   });
   if (entries.length === 0 || entries.includes(REPORT_FILE)) return;

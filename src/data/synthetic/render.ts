@@ -3,7 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../core/errors.ts";
-import { describeSystemError, makeFolder, toJson, writeFileAtomic } from "../../core/files.ts";
+import { describeSystemError, isMissing, makeFolder, toJson, writeFileAtomic } from "../../core/files.ts";
 import { resolveMediaTools } from "../../media/tools.ts";
 import type { DatasetInfo } from "../dataset.ts";
 import { openJsonlWriter } from "../jsonl.ts";
@@ -60,7 +60,7 @@ async function writeManifests({ root, seed, dialogues }: { root: string; seed: n
 
 async function requireEmptyFolder(root: string): Promise<void> {
   const found = await readdir(root).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (isMissing(error)) return [];
     throw describeSystemError(error, root);
   });
   if (found.length === 0) return;

@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { z } from "zod";
 import { UserError, type Problem } from "../../core/errors.ts";
-import { describeSystemError } from "../../core/files.ts";
+import { describeSystemError, isMissing } from "../../core/files.ts";
 
 export interface ConfigFile {
   readonly path: string;
@@ -19,7 +19,7 @@ export interface ConfigFile {
 export async function readConfigFile(folder: string, hint: string): Promise<ConfigFile> {
   const path = join(folder, "config.json");
   const text = await readFile(path, "utf8").catch(async (error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw describeSystemError(error, path);
+    if (!isMissing(error)) throw describeSystemError(error, path);
     const hasFolder = await stat(folder).then(() => true, () => false);
     throw new UserError({ kind: "CheckpointError", where: hasFolder ? path : folder, what: hasFolder ? "no such file" : "no such folder", hint }, { cause: error });
   });

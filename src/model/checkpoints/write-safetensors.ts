@@ -1,6 +1,7 @@
 /** @file Writing safetensors files: tensors stream through, one in memory at a time; equal content gives equal bytes. */
 import { UserError, invariant } from "../../core/errors.ts";
 import { writeFileAtomic } from "../../core/files.ts";
+import { sizeOfShape } from "../params.ts";
 import { type Dtype, ITEM_BYTES } from "./safetensors-header.ts";
 
 export interface TensorToWrite {
@@ -20,7 +21,7 @@ export interface StoredTensor {
 
 /** Bytes that a tensor takes in a file. */
 export function tensorBytes(tensor: TensorToWrite | StoredTensor): number {
-  return tensor.shape.reduce((product, side) => product * side, 1) * ITEM_BYTES[dtypeOf(tensor)];
+  return sizeOfShape(tensor.shape) * ITEM_BYTES[dtypeOf(tensor)];
 }
 
 function dtypeOf(tensor: TensorToWrite | StoredTensor): Dtype {
