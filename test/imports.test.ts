@@ -20,7 +20,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   eval: ["core", "metrics", "model", "backend", "curriculum", "tasks", "text", "data"],
   doctor: ["core", "media", "text", "curriculum", "backend", "model", "train"],
   scoring: ["core", "data", "metrics", "tasks", "eval/intervals.ts"],
-  app: ["core", "config", "data", "media", "tasks", "text", "curriculum", "backend", "model", "train", "eval", "scoring", "doctor"],
+  rationales: ["core", "data", "tasks"],
+  app: ["core", "config", "data", "media", "tasks", "text", "curriculum", "backend", "model", "train", "eval", "scoring", "doctor", "rationales"],
   cli: ["core", "config", "data", "tasks", "curriculum", "train", "eval", "scoring", "app"],
 };
 

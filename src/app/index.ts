@@ -6,6 +6,7 @@ export { exportCheckpoint, type ExportFormat, type ExportOptions, type ExportRes
 export { evalRun, type EvalEvent, type EvalOptions } from "./eval-run.ts";
 export { type PlannedDevice, planRun, type PlanOptions, type RunPlan } from "./plan-run.ts";
 export type { PlannedStage } from "./prepare-stage.ts";
+export { previewReasons, type ReasonsEvent, type ReasonsPreview, type ReasonsResult, writeReasons } from "../rationales/write-reasons.ts";
 export { type PrepareEvent, type PrepareOptions, prepareRun, type Shard } from "./prepare-run.ts";
 export { type Answer, predictRun, type PredictOptions } from "./predict-run.ts";
 export { scoreRun, type ScoreEvent, type ScoreOptions } from "./score-run.ts";

@@ -43,7 +43,7 @@ export const utteranceSchema = z.strictObject({
     .describe("FACS action units of the peak frame, OpenFace's 0-5 scale"),
   expression: z.array(z.string().min(1)).optional().describe("phrases that describe the face, one per action unit (FER target)"),
   reason: z.string().min(1).optional().describe("why this emotion: face, voice, words, conclusion (ERI target)"),
-  reasonOrigin: z.enum(["given", "template"]).optional().describe("a reason that somebody wrote, or one composed of the labels that are there"),
+  reasonOrigin: z.enum(["given", "model", "template"]).optional().describe("a reason that somebody wrote, or a language model, or one composed of the labels that are there"),
 });
 
 export const recordSchema = z.strictObject({

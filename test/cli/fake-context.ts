@@ -23,6 +23,8 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
   const functions: App = {
     buildRun: unexpected("buildRun"),
     exportRun: unexpected("exportRun"),
+    previewReasons: unexpected("previewReasons"),
+    writeReasons: unexpected("writeReasons"),
     checkRun: unexpected("checkRun"),
     examine: unexpected("examine"),
     answerProbe: unexpected("answerProbe"),
@@ -45,6 +47,8 @@ export function fakeContext(workingDirectory: string, app: Partial<App> = {}): F
   const recorded: App = {
     buildRun: record("buildRun", functions.buildRun),
     exportRun: record("exportRun", functions.exportRun),
+    previewReasons: record("previewReasons", functions.previewReasons),
+    writeReasons: record("writeReasons", functions.writeReasons),
     checkRun: record("checkRun", functions.checkRun),
     examine: record("examine", functions.examine),
     answerProbe: record("answerProbe", functions.answerProbe),

@@ -12,6 +12,13 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+/** Zero or a number above it. */
+export function amount(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || !Number.isFinite(value)) throw new InvalidArgumentError("Expected a number such as 0.15.");
+  return value;
+}
+
 /** A whole number. */
 export function integer(text: string): number {
   const value = Number(text);

@@ -34,6 +34,7 @@ function renderSplits(report: BuildReport): string {
     ...(["negative", "neutral", "positive"] as const).map((polarity) => [`sentiment ${polarity}`, (counts: SplitCounts) => counts.sentiment[polarity] ?? 0] as const),
     ["face phrases", ({ expression }) => expression],
     ["reasons, given", ({ reason }) => reason.given ?? 0],
+    ["reasons, by a model", ({ reason }) => reason.model ?? 0],
     ["reasons, by template", ({ reason }) => reason.template ?? 0],
   ];
   const used = rows.filter(([, value]) => splits.some(([, counts]) => value(counts) > 0));

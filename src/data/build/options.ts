@@ -49,7 +49,7 @@ const optionsSchema = z.strictObject({
     .prefault({}),
   reasons: z
     .strictObject({
-      file: z.string().optional().describe('JSON lines {"id": utterance or clip name, "reason": text}'),
+      file: z.string().optional().describe('JSON lines {"id": utterance or clip name, "reason": text}; m2se data reasons has a model write one'),
       compose: z.enum(["none", "template"]).default("none").describe("compose the reasons that are missing from the cues that are there; marked as such"),
       seed,
     })

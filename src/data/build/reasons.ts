@@ -1,5 +1,4 @@
-/** @file ERI rationales: those the user brings, or sentences composed of the labels that are there, marked as such. */
-import { z } from "zod";
+/** @file ERI rationales: those the user brings (written by hand or by a model), or sentences composed of the labels that are there, marked as such. */
 import { UserError } from "../../core/errors.ts";
 import { rng } from "../../core/rng.ts";
 import { cueOf, emotionUnits } from "../action-units.ts";
@@ -7,6 +6,8 @@ import type { Notice } from "../converters/converter.ts";
 import { readJsonl } from "../jsonl.ts";
 import type { Utterance } from "../record.ts";
 import type { BuildOptions } from "./options.ts";
+import { reasonLineSchema } from "./reason-line.ts";
+import type { ReasonLine } from "./reason-line.ts";
 
 export interface Reasons {
   /** The utterance with its reason and where it comes from; unchanged when there is none. */
@@ -15,18 +16,16 @@ export interface Reasons {
   unused(): readonly string[];
 }
 
-const lineSchema = z.strictObject({ id: z.string().min(1), reason: z.string().trim().min(1) });
-
 /** @throws UserError (DataError) with every broken line of the user's file; ConfigError when it does not exist. */
 export async function openReasons(options: BuildOptions["reasons"]): Promise<Reasons> {
-  const given = options.file === undefined ? new Map<string, string>() : await readReasons(options.file);
+  const given = options.file === undefined ? new Map<string, ReasonLine>() : await readReasons(options.file);
   const left = new Set(given.keys());
   return {
     give: (utterance, where, notices) => {
       const key = [utterance.id, utterance.clip ?? ""].find((name) => given.has(name));
-      const reason = key === undefined ? undefined : given.get(key);
+      const line = key === undefined ? undefined : given.get(key);
       if (key !== undefined) left.delete(key);
-      if (reason !== undefined) return { ...utterance, reason, reasonOrigin: "given" };
+      if (line !== undefined) return { ...utterance, reason: line.reason, reasonOrigin: line.origin ?? "given" };
       if (utterance.reason !== undefined) return { ...utterance, reasonOrigin: utterance.reasonOrigin ?? "given" };
       const composed = options.compose === "template" ? composeReason(utterance, options.seed) : undefined;
       if (composed !== undefined) return { ...utterance, reason: composed, reasonOrigin: "template" };
@@ -37,10 +36,10 @@ export async function openReasons(options: BuildOptions["reasons"]): Promise<Rea
   };
 }
 
-async function readReasons(file: string): Promise<Map<string, string>> {
-  const { lines, problems } = await readJsonl(file, lineSchema);
+async function readReasons(file: string): Promise<Map<string, ReasonLine>> {
+  const { lines, problems } = await readJsonl(file, reasonLineSchema);
   if (problems.length > 0) throw new UserError(problems);
-  return new Map(lines.map(({ value: { id, reason } }) => [id, reason]));
+  return new Map(lines.map(({ value }) => [value.id, value]));
 }
 
 /**

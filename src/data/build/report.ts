@@ -1,5 +1,5 @@
 /** @file BuildReport: what a build read, wrote and noticed, in numbers; kept beside the dataset. */
-import type { Emotion, EmtRecord, MediaStatus, Polarity, Split } from "../record.ts";
+import type { Emotion, EmtRecord, MediaStatus, Polarity, Split, Utterance } from "../record.ts";
 import { publishedCounts } from "../converters/known.ts";
 import { NOTICE_KINDS } from "../converters/converter.ts";
 import type { Notice, NoticeKind } from "../converters/converter.ts";
@@ -13,7 +13,7 @@ export interface SplitCounts {
   readonly sentiment: Readonly<Partial<Record<Polarity, number>>>;
   /** Utterances with a FER label, and with a reason by its origin. */
   readonly expression: number;
-  readonly reason: Readonly<Partial<Record<"given" | "template", number>>>;
+  readonly reason: Readonly<Partial<Record<NonNullable<Utterance["reasonOrigin"]>, number>>>;
   readonly status: Readonly<Partial<Record<MediaStatus, number>>>;
   /** Utterances whose clip is used. */
   readonly withClip: number;
