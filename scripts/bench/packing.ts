@@ -5,17 +5,17 @@
 import { selectBackend } from "../../src/backend/select.ts";
 import { type Column, renderTable } from "../../src/cli/render/table.ts";
 import { buildBatch } from "../../src/curriculum/batch.ts";
-import { sampleLength } from "../../src/curriculum/pack.ts";
-import { buildRow, treeLength } from "../../src/curriculum/row.ts";
-import { chunk, scheduleStage, type StageInput, type StageSchedule } from "../../src/curriculum/schedule.ts";
-import type { EncodedSample } from "../../src/text/encoded-sample.ts";
+import { outlineOf, treeTokens } from "../../src/curriculum/outline.ts";
+import { buildRow } from "../../src/curriculum/row.ts";
+import { chunk, scheduleStage, type StageSchedule } from "../../src/curriculum/schedule.ts";
+import { type EncodedSample, sampleLength } from "../../src/text/encoded-sample.ts";
 import type { PeerTask } from "./bench-case.ts";
 import { median } from "./measure.ts";
 import { openPeer } from "./peer.ts";
 import { dialogueWorkload } from "./workloads/dialogues.ts";
 import { tinyWorkload } from "./workloads/tiny-mixture.ts";
 import type { Workload } from "./workloads/workload.ts";
-import { trainTask } from "./cases/train-steps.ts";
+import { encoderOf, trainTask } from "./cases/train-steps.ts";
 import { DEFAULT_BACKEND } from "./runs.ts";
 
 const ROUNDS = 5;
@@ -39,13 +39,13 @@ interface Epoch {
 }
 
 /** Both layouts in turn, an epoch each; the first round compiles graphs and does not count. */
-async function ourEpochs({ input, prepare }: Workload): Promise<Epoch[]> {
+async function ourEpochs({ input, samples, featureRows, prepare }: Workload): Promise<Epoch[]> {
   const layouts = [
-    { layout: "trees", input },
-    { layout: "separate", input: { ...input, samples: input.samples.map(separate) } },
-  ].map(({ layout, input: own }) => {
-    const schedule = scheduleStage({ ...own, budget: { ...own.budget, epochs: ROUNDS + 1 } });
-    return { layout, schedule, step: prepare(schedule), times: [] as number[] };
+    { layout: "trees", own: samples },
+    { layout: "separate", own: samples.map(separate) },
+  ].map(({ layout, own }) => {
+    const schedule = scheduleStage({ ...input, samples: own.map(outlineOf), budget: { ...input.budget, epochs: ROUNDS + 1 } });
+    return { layout, schedule, step: prepare({ schedule, batchSpec: { encode: encoderOf(own), featureRows } }), times: [] as number[] };
   });
   for (let round = 0; round <= ROUNDS; round++) {
     for (const { schedule, step, times } of layouts) {
@@ -66,17 +66,17 @@ function separate(sample: EncodedSample): EncodedSample {
 function sizeOf({ epochs, budget }: StageSchedule): Pick<Epoch, "tokens" | "positions" | "steps"> {
   const counted = epochs.slice(1);
   return {
-    tokens: median(counted.map(({ rows }) => rows.flat().reduce((sum, tree) => sum + treeLength(tree), 0))),
+    tokens: median(counted.map(({ rows }) => rows.flat().reduce((sum, tree) => sum + treeTokens(tree), 0))),
     positions: median(counted.map(({ rows }) => rows.length * budget.rowTokens)),
     steps: median(counted.map(({ steps }) => steps)),
   };
 }
 
 /** An epoch of PyTorch: the batch of middle length is timed, and stands for as many positions as the epoch has. */
-async function peerEpoch({ input, model, framesPerClip, featureRows }: Workload): Promise<Epoch | undefined> {
+async function peerEpoch({ input, samples, model, framesPerClip, featureRows }: Workload): Promise<Epoch | undefined> {
   const peer = await openPeer(process.env["M2SE_BENCH_PYTHON"] ?? "python3", { isOnGpu: false }).catch(() => undefined);
   if (peer === undefined) return undefined;
-  const batches = paddedBatches(input);
+  const batches = paddedBatches({ input, samples });
   const batch = buildBatch(batches[Math.floor(batches.length / 2)]!, featureRows);
   const task: PeerTask = trainTask(model, batch, { rank: null, framesPerClip });
   const { times, mode } = await peer.run(task);
@@ -86,9 +86,10 @@ async function peerEpoch({ input, model, framesPerClip, featureRows }: Workload)
 }
 
 /** Batches of about as many positions as ours. */
-function paddedBatches({ budget, ...input }: StageInput) {
-  const [epoch] = scheduleStage({ ...input, budget }).epochs;
-  const samples = (epoch?.samples ?? []).toSorted((a, b) => sampleLength(a) - sampleLength(b));
+function paddedBatches({ input, samples: all }: Pick<Workload, "input" | "samples">) {
+  const { budget } = input;
+  const [epoch] = scheduleStage({ ...input, samples: all.map(outlineOf) }).epochs;
+  const samples = [...encoderOf(all)((epoch?.rows ?? []).flat(2))].sort((a, b) => sampleLength(a) - sampleLength(b));
   const longest = sampleLength(samples.at(-1)!);
   const size = Math.max(1, Math.round((budget.rowTokens * budget.rowsPerBatch) / longest));
   return chunk(samples, size).map((batch) => {

@@ -12,7 +12,7 @@ import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { toJson, writeFileAtomic } from "../../src/core/files.ts";
 import { INTERNVL2_1B } from "../bench/cases/internvl2-1b.ts";
-import { type Measured, measuredNode } from "./measured-process.ts";
+import { type Measured, measuredNode } from "../measured-process.ts";
 import { writeRandomModel } from "./random-model.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

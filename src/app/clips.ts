@@ -34,16 +34,23 @@ export async function openClips(experiment: Pick<Experiment, "config" | "model" 
   return { cache, states: new MemoryShelf(memory), store: new ClipStore({ spec: experiment.clipSpec, modalities: inputsOf(experiment), memory, cache, writes }) };
 }
 
-export interface SurveyedSamples {
-  readonly samples: readonly Sample[];
-  /** Utterances whose clips the samples look at. */
+/** Samples in any form, and the clips that they use. */
+export interface ClipUsers<T> {
+  readonly samples: readonly T[];
+  readonly clipsOf: (sample: T) => readonly string[];
+  readonly sources: readonly ClipSource[];
+}
+
+export interface Surveyed<T> {
+  readonly samples: readonly T[];
+  /** Those that can be read. */
   readonly clips: readonly string[];
   /** Samples left out because a clip of theirs cannot be read. */
-  readonly unreadable: readonly Sample[];
+  readonly unreadable: readonly T[];
 }
 
 /** Samples that were left out, counted by reason; empty when there are none. */
-export function dropsByReason(unreadable: readonly Sample[]): Readonly<Record<string, number>> {
+export function dropsByReason(unreadable: readonly unknown[]): Readonly<Record<string, number>> {
   return unreadable.length === 0 ? {} : { "unreadable media": unreadable.length };
 }
 
@@ -66,23 +73,31 @@ export interface Survey {
  *
  * @throws UserError with every bad file, unless `data.onBad` is drop: then the samples that need it are left out and counted.
  */
-export async function* surveySamples(experiment: Experiment, samples: readonly Sample[], { clips: { store, cache }, frozen = [], signal }: Survey): AsyncGenerator<ClipsEvent, SurveyedSamples> {
-  const { config } = experiment;
-  const sources = clipSources(experiment, samples);
+export async function* surveySamples<T>({ config: { data } }: Pick<Experiment, "config">, { samples, sources, clipsOf }: ClipUsers<T>, { clips: { store, cache }, frozen = [], signal }: Survey): AsyncGenerator<ClipsEvent, Surveyed<T>> {
   const stored = cache === undefined ? new Set<string>() : storedParts(cache);
-  const failures = yield* surveyAndTell(store, { sources, workers: config.data.workers, isKnown: (keys) => hasStates(keys, { stored, frozen }), signal });
+  const failures = yield* surveyAndTell(store, { sources, workers: data.workers, isKnown: (keys) => hasStates(keys, { stored, frozen }), signal });
   const clips = sources.flatMap(({ id }) => (failures.has(id) ? [] : [id]));
   if (failures.size === 0) return { samples, clips, unreadable: [] };
-  if (config.data.onBad === "error") throw new UserError([...failures.values()].flatMap(({ problems }) => problems));
-  const isUnreadable = (sample: Sample): boolean => clipsOf(sample).some(({ id }) => failures.has(id));
+  if (data.onBad === "error") throw new UserError([...failures.values()].flatMap(({ problems }) => problems));
+  const isUnreadable = (sample: T): boolean => clipsOf(sample).some((id) => failures.has(id));
   return { samples: samples.filter((sample) => !isUnreadable(sample)), clips, unreadable: samples.filter(isUnreadable) };
 }
 
+/** The samples with the clips that they look at or listen to. */
+export function clipUsers(experiment: ClipPlaces, samples: readonly Sample[]): ClipUsers<Sample> {
+  return { samples, sources: clipSources(experiment, samples), clipsOf: (sample) => utterancesOf(sample).map(({ id }) => id) };
+}
+
+/** What tells where clips are, and which are wanted. */
+export interface ClipPlaces extends Pick<Experiment, "config" | "model"> {
+  readonly dataset: Pick<Experiment["dataset"], "mediaPath">;
+}
+
 /** The distinct clips that the samples look at or listen to. */
-export function clipSources({ dataset, config, model }: Pick<Experiment, "dataset" | "config" | "model">, samples: readonly Sample[]): ClipSource[] {
+export function clipSources({ dataset, config, model }: ClipPlaces, samples: readonly Sample[]): ClipSource[] {
   const modalities = inputsOf({ config, model });
   if (!modalities.includes("video") && !modalities.includes("audio")) return [];
-  const utterances = new Map(samples.flatMap(clipsOf).map((utterance) => [utterance.id, utterance]));
+  const utterances = new Map(samples.flatMap(utterancesOf).map((utterance) => [utterance.id, utterance]));
   return [...utterances.values()].filter(({ media }) => media !== undefined).map((utterance) => ({ id: utterance.id, ...dataset.mediaPath(utterance) }));
 }
 
@@ -111,6 +126,6 @@ export function inputsOf({ config, model }: Pick<Experiment, "config" | "model">
   return config.data.modalities.filter((modality) => modality !== "audio" || model.config.audio_config !== undefined);
 }
 
-function clipsOf({ prefix, instruction }: Sample): Utterance[] {
+function utterancesOf({ prefix, instruction }: Sample): Utterance[] {
   return [...prefix, ...instruction].flatMap((part) => (part.kind === "clip" ? [part.utterance] : []));
 }

@@ -15,7 +15,7 @@ import type { TaskName } from "../tasks/task.ts";
 import { type Answering, openAnswering } from "./answering.ts";
 import { type BatchSource, openBatchSource } from "./batch-source.ts";
 import { CacheWatch } from "./cache-watch.ts";
-import { type ClipsEvent, dropsByReason, openClips, type RunClips, surveySamples } from "./clips.ts";
+import { type ClipsEvent, clipUsers, dropsByReason, openClips, type RunClips, surveySamples } from "./clips.ts";
 import { type Experiment, openExperiment, predictorOf, samplesOf } from "./experiment.ts";
 import { frozenInStage } from "./prepare-stage.ts";
 import { mediaCacheFolder } from "./run-folder.ts";
@@ -87,7 +87,7 @@ async function* evaluateTask({ limit, signal }: EvalOptions, { experiment, answe
     yield { kind: "warning", message: `the ${split} split has no sample of ${name}` };
     return;
   }
-  const { samples, unreadable } = yield* surveySamples(experiment, wanted, { clips, frozen, signal });
+  const { samples, unreadable } = yield* surveySamples(experiment, clipUsers(experiment, wanted), { clips, frozen, signal });
   for (const [reason, count] of Object.entries(dropsByReason(unreadable))) yield { kind: "warning", message: `${name}: ${count} samples left out: ${reason}` };
   const method = decodeMethod(decode, task);
   const predictions: Prediction[] = [];

@@ -1,8 +1,8 @@
 /** @file Experiment: what a config names, opened: the dataset, the model's folder and shape, the tokenizer, the prompts' form. */
 import type { RunConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
-import { type Dataset, openDataset } from "../data/dataset.ts";
-import type { Split } from "../data/record.ts";
+import { type Dataset, type DatasetFolder, openDataset, openDatasetFolder } from "../data/dataset.ts";
+import type { EmtRecord, Split } from "../data/record.ts";
 import type { Predictor } from "../eval/predict.ts";
 import type { ClipSpec } from "../media/clip.ts";
 import { type ModelFolder, readModelFolder } from "../model/checkpoints/hf-folder.ts";
@@ -18,6 +18,12 @@ export interface Experiment extends OpenModel {
   readonly dataset: Dataset;
 }
 
+/** An experiment whose records are read as they are needed. */
+export interface StreamedExperiment extends OpenModel {
+  readonly config: RunConfig;
+  readonly dataset: DatasetFolder;
+}
+
 export interface OpenModel {
   readonly model: ModelFolder;
   readonly encoding: Omit<EncodeOptions, "withAnswer">;
@@ -27,6 +33,11 @@ export interface OpenModel {
 /** Opens dataset and model folder; no weight and no media file is read yet. */
 export async function openExperiment(config: RunConfig): Promise<Experiment> {
   return { config, dataset: await openDataset(config.data.root), ...(await openModel(config)) };
+}
+
+/** The same for a dataset of any size. */
+export async function openStreamedExperiment(config: RunConfig): Promise<StreamedExperiment> {
+  return { config, dataset: await openDatasetFolder(config.data.root), ...(await openModel(config)) };
 }
 
 /** The part of an experiment that needs no dataset. */
@@ -49,8 +60,13 @@ export function predictorOf({ model, encoding }: OpenModel, loaded: Pick<Predict
 
 /** The samples of a split for the given tasks, record by record. */
 export function samplesOf({ dataset, config }: Pick<Experiment, "dataset" | "config">, split: Split, tasks: readonly TaskName[]): Sample[] {
-  const samples = dataset.records(split).flatMap((record) => tasks.flatMap((task) => TASKS[task].samples(record, config.data)));
-  return config.data.conversationClip === "target" ? samples : samples.map(withoutTargetClip);
+  return dataset.records(split).flatMap((record) => samplesOfRecord(record, tasks, config.data));
+}
+
+/** @throws UserError when the record's labels contradict each other. */
+export function samplesOfRecord(record: EmtRecord, tasks: readonly TaskName[], data: RunConfig["data"]): Sample[] {
+  const samples = tasks.flatMap((task) => TASKS[task].samples(record, data));
+  return data.conversationClip === "target" ? samples : samples.map(withoutTargetClip);
 }
 
 /** Clip tasks show their clip in the prefix; in an instruction only a conversation's target has one. */

@@ -10,9 +10,10 @@ import type { Shapes } from "../model/params.ts";
 import type { Place } from "../train/memory-estimate.ts";
 import { type StageFit, stageFit } from "../train/memory-fit.ts";
 import { openClips, surveySamples } from "./clips.ts";
-import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
+import { type Experiment, openStreamedExperiment } from "./experiment.ts";
 import { frozenInAll, type PlannedStage, prepareStage, tasksOf } from "./prepare-stage.ts";
 import { adaptedStages } from "./stage-adapters.ts";
+import { outlineSamples, trainingRecords } from "./stage-samples.ts";
 
 export interface PlanOptions {
   readonly config: RunConfig;
@@ -37,15 +38,19 @@ export interface PlannedDevice extends DeviceLimits {
 
 /** The plans of the stages. No weight is loaded; nothing is written, unless the config names a cache. A backend that does not start is no obstacle. */
 export async function planRun({ config, stages: names, signal }: PlanOptions): Promise<RunPlan> {
-  const experiment = await openExperiment(config);
+  const experiment = await openStreamedExperiment(config);
   const stages = config.stages.filter(({ name }) => names.includes(name));
   const { device, place } = await plannedDevice(config);
   const base = await baseShapes(experiment);
   const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: config.data.cache });
-  const surveyed = await resultOf(surveySamples(experiment, samplesOf(experiment, "train", tasksOf(stages)), { clips, frozen: frozenInAll(experiment, adapted), signal }));
-  const prepared = adapted.map(({ stage, shapes }) => prepareStage(experiment, stage, { surveyed, shapes, place, gigaflops: device.gigaflops }));
-  return { stages: prepared.map(({ plan }) => plan), device, fits: prepared.map(({ need }) => stageFit(need, device)) };
+  const samples = await outlineSamples(experiment, trainingRecords(experiment), tasksOf(stages));
+  const surveyed = await resultOf(surveySamples(experiment, samples, { clips, frozen: frozenInAll(experiment, adapted), signal }));
+  const prepared = adapted.map(({ stage, shapes }) => {
+    const { plan, need } = prepareStage(experiment, stage, { surveyed, shapes, place, gigaflops: device.gigaflops });
+    return { plan, fit: stageFit(need, device) };
+  });
+  return { stages: prepared.map(({ plan }) => plan), device, fits: prepared.map(({ fit }) => fit) };
 }
 
 async function plannedDevice({ backend, precision }: RunConfig): Promise<{ readonly device: PlannedDevice; readonly place: Place }> {

@@ -4,6 +4,7 @@ import { UserError } from "../core/errors.ts";
 import { FLOAT_BYTES } from "../core/half-floats.ts";
 import { resolveMixture } from "../curriculum/mixture.ts";
 import { tooLongProblems } from "../curriculum/pack.ts";
+import type { SampleOutline } from "../curriculum/outline.ts";
 import { type ClipCounts, type PlanContext, planStage, type StagePlan } from "../curriculum/plan.ts";
 import { scheduleStage, type StageInput, type StageSchedule } from "../curriculum/schedule.ts";
 import type { MediaCounts } from "../model/flops.ts";
@@ -11,12 +12,11 @@ import { refuseToTrainPacked } from "../model/frozen-base.ts";
 import { type ParamStore, type Shapes, sizeOfShape } from "../model/params.ts";
 import { frozenTowers, statesShape, type Tower, TOWERS } from "../model/tower-states.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
-import { encodeSamples } from "../text/encode.ts";
 import { estimateMemory, type MemoryEstimate, type MemoryInput, type Place } from "../train/memory-estimate.ts";
 import type { StageNeed } from "../train/memory-fit.ts";
 import { estimateTime, type TimeEstimate, type WorkInput } from "../train/time-estimate.ts";
 import { trainableParameters } from "../train/trainable.ts";
-import { dropsByReason, inputsOf, type SurveyedSamples } from "./clips.ts";
+import { dropsByReason, inputsOf, type Surveyed } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
 import type { AdaptedStage } from "./stage-adapters.ts";
 
@@ -37,8 +37,11 @@ export function tasksOf(stages: readonly StageConfig[]): TaskName[] {
   return TASK_NAMES.filter((task) => stages.some(({ mixture }) => mixture[task] !== undefined));
 }
 
+/** What a plan is made of beside the samples. */
+export type PlannedExperiment = Pick<Experiment, "config" | "model" | "clipSpec">;
+
 export interface StageStart {
-  readonly surveyed: SurveyedSamples;
+  readonly surveyed: Surveyed<SampleOutline>;
   /** Of the parameters that the stage starts from. */
   readonly shapes: Shapes;
   readonly place: Place;
@@ -47,15 +50,15 @@ export interface StageStart {
 }
 
 /** Schedule, plan, needs and learning rates of a stage. */
-export function prepareStage(experiment: Experiment, stage: StageConfig, { surveyed, shapes, place, gigaflops }: StageStart): PreparedStage {
-  const { config, encoding } = experiment;
+export function prepareStage(experiment: PlannedExperiment, stage: StageConfig, { surveyed, shapes, place, gigaflops }: StageStart): PreparedStage {
+  const { config } = experiment;
   const learningRates = stageLearningRates(stage, shapes.keys());
   const frozen = frozenTowers(experiment.model.config, learningRates.keys());
   refuseToTrainPacked(config.model.frozenBase, { shapes, trained: [...learningRates.keys()], where: `stages.${stage.name}.trainable` });
   const input: StageInput = {
     stage: stage.name,
     seed: config.seed,
-    samples: encodeSamples(surveyed.samples, { ...encoding, withAnswer: true }),
+    samples: surveyed.samples,
     mixture: resolveMixture(stage.name, { mixture: stage.mixture, levels: config.levels }),
     budget: stage.budget,
   };
@@ -75,7 +78,7 @@ export function stageLearningRates({ name, trainable }: StageConfig, names: Iter
 }
 
 function memoryInput(
-  experiment: Experiment,
+  experiment: PlannedExperiment,
   { budget }: StageConfig,
   { plan: { largestBatch, steps }, shapes, trained, frozen, surveyed, place }: StageStart & { readonly plan: StagePlan; readonly trained: readonly string[]; readonly frozen: readonly Tower[] },
 ): MemoryInput {
@@ -95,7 +98,7 @@ function memoryInput(
   };
 }
 
-function stageWork({ config: { data }, model }: Experiment, { budget }: StageConfig, { plan, trained, shapes }: { readonly plan: StagePlan; readonly trained: readonly string[]; readonly shapes: Shapes }): WorkInput {
+function stageWork({ config: { data }, model }: PlannedExperiment, { budget }: StageConfig, { plan, trained, shapes }: { readonly plan: StagePlan; readonly trained: readonly string[]; readonly shapes: Shapes }): WorkInput {
   const { rows, rowTokens, packedTokens, meanTreesPerRow, supervisedTokens, clipPasses, distinctClips } = plan;
   const mediaOf = ({ videoClips, audioClips }: ClipCounts): MediaCounts => ({ frames: videoClips * data.frames, sounds: audioClips });
   return {
@@ -128,7 +131,7 @@ export function frozenInStage({ config, model }: Pick<Experiment, "config" | "mo
 }
 
 /** In memory: decoded, or as the states of frozen towers. */
-function bytesPerClip({ config, model, clipSpec: { frames, imageSize, melBins, melFrames } }: Experiment, frozen: readonly Tower[]): number {
+function bytesPerClip({ config, model, clipSpec: { frames, imageSize, melBins, melFrames } }: PlannedExperiment, frozen: readonly Tower[]): number {
   const inputs = inputsOf({ config, model });
   const decoded = { video: frames * imageSize ** 2 * 3, audio: FLOAT_BYTES.float32 * melBins * melFrames } as const satisfies Record<Tower, number>;
   const bytesOf = (tower: Tower): number => (frozen.includes(tower) ? FLOAT_BYTES.float32 * sizeOfShape(statesShape(model.config, tower, frames)) : decoded[tower]);

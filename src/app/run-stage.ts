@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { StageConfig } from "../config/index.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
 import { featureRows } from "../curriculum/batch.ts";
+import type { Encoder } from "../curriculum/outline.ts";
 import { locateStep } from "../curriculum/schedule.ts";
 import { disposeMoments } from "../train/adamw.ts";
 import type { RunEvent } from "../train/events.ts";
@@ -22,6 +23,7 @@ export interface StageTask {
   readonly experiment: Experiment;
   readonly stage: StageConfig;
   readonly prepared: PreparedStage;
+  readonly encode: Encoder;
   readonly clips: RunClips;
   readonly watch: CacheWatch;
   readonly runDir: string;
@@ -83,7 +85,7 @@ interface ReadyStage {
 }
 
 /** The stage as the training loop takes it. */
-function stageRun({ experiment, stage, prepared, clips, signal }: StageTask, { weights: { params }, checkpoints, source }: ReadyStage & { readonly source: BatchSource }): StageRun {
+function stageRun({ experiment, stage, prepared, encode, clips, signal }: StageTask, { weights: { params }, checkpoints, source }: ReadyStage & { readonly source: BatchSource }): StageRun {
   const { best } = stage.checkpoints;
   const dropout = { adapters: loraOf(experiment.config, stage)?.dropout ?? 0, residual: stage.dropout };
   return {
@@ -91,7 +93,7 @@ function stageRun({ experiment, stage, prepared, clips, signal }: StageTask, { w
     params,
     config: experiment.model.config,
     schedule: prepared.schedule,
-    featureRows: featureRows(experiment.encoding.mediaTokens),
+    batchSpec: { encode, featureRows: featureRows(experiment.encoding.mediaTokens) },
     media: (batch) => source.media(batch),
     learningRates: prepared.learningRates,
     learningRateSchedule: stage.schedule,

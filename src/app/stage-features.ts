@@ -30,7 +30,7 @@ export function clipsToCome(schedule: StageSchedule, { after, frozen }: Pick<Sta
   const clips = new Map<string, Tower[]>();
   if (frozen.length === 0) return clips;
   for (let step = after + 1; step <= schedule.steps; step++) {
-    for (const { modality, clip } of stepTrees(schedule, step).flat(2).flatMap(({ segment }) => segment.slots)) {
+    for (const { modality, clip } of stepTrees(schedule, step).flat(2).flatMap((sample) => sample.clips)) {
       const towers = clips.get(clip) ?? [];
       if (frozen.includes(modality) && !towers.includes(modality)) clips.set(clip, [...towers, modality]);
     }

@@ -12,13 +12,14 @@ import { fitProblems, fitWarning } from "../train/memory-words.ts";
 import { claimRunFolder } from "./claim-run-folder.ts";
 import { CacheWatch } from "./cache-watch.ts";
 import { dropsByReason, openClips, surveySamples } from "./clips.ts";
-import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
+import { type Experiment, openExperiment } from "./experiment.ts";
 import { baseShapes, placeOf } from "./plan-run.ts";
 import { frozenInAll, prepareStage, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
 import { isFinished, mediaCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
 import { runStage } from "./run-stage.ts";
 import { adaptedStages } from "./stage-adapters.ts";
+import { outlineSamples, sampleEncoder } from "./stage-samples.ts";
 
 export interface TrainOptions {
   readonly config: RunConfig;
@@ -64,14 +65,17 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const base = await baseShapes(experiment);
   const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: mediaCacheFolder(config, runDir) });
-  const surveyed = yield* surveySamples(experiment, samplesOf(experiment, "train", tasksOf(stages)), { clips, frozen: frozenInAll(experiment, adapted), signal });
+  const tasks = tasksOf(stages);
+  const samples = await outlineSamples(experiment, experiment.dataset.records("train"), tasks);
+  const surveyed = yield* surveySamples(experiment, samples, { clips, frozen: frozenInAll(experiment, adapted), signal });
   for (const [reason, count] of Object.entries(dropsByReason(surveyed.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
   const prepared = adapted.map(({ stage, shapes }) => ({ stage, prepared: prepareStage(experiment, stage, { surveyed, shapes, place: placeOf(backend) }) }));
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
   const watch = new CacheWatch();
+  const encode = sampleEncoder(experiment, tasks);
   for (const each of prepared) {
-    yield* runStage({ experiment, ...each, clips, watch, runDir, signal });
+    yield* runStage({ experiment, ...each, encode, clips, watch, runDir, signal });
     if (signal.aborted) return;
   }
 }

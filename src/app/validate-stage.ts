@@ -8,7 +8,7 @@ import { TASKS } from "../tasks/index.ts";
 import type { RunEvent } from "../train/events.ts";
 import type { Tower } from "../model/tower-states.ts";
 import type { BatchSource } from "./batch-source.ts";
-import { type RunClips, surveySamples } from "./clips.ts";
+import { clipUsers, type RunClips, surveySamples } from "./clips.ts";
 import { type Experiment, predictorOf, samplesOf } from "./experiment.ts";
 import type { StageCheckpoints } from "./stage-checkpoints.ts";
 
@@ -33,7 +33,7 @@ interface Validation {
 export async function* validateStage({ experiment, params, stage, best, step, clips, source, frozen, checkpoints }: Validation): AsyncGenerator<RunEvent> {
   const { config } = experiment;
   const task = TASKS[best.task];
-  const { samples } = await resultOf(surveySamples(experiment, samplesOf(experiment, "val", [best.task]).slice(0, best.samples), { clips, frozen }));
+  const { samples } = await resultOf(surveySamples(experiment, clipUsers(experiment, samplesOf(experiment, "val", [best.task]).slice(0, best.samples)), { clips, frozen }));
   if (samples.length === 0) {
     yield { kind: "warning", message: `stages.${stage}.checkpoints.best: the validation split has no sample of ${best.task}; no best checkpoint is kept` };
     return;

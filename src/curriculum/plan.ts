@@ -1,11 +1,10 @@
 /** @file StagePlan: what a stage would run, in numbers, computed from the very schedule that training executes. */
 import { TASK_NAMES } from "../tasks/task.ts";
 import type { TaskName } from "../tasks/task.ts";
-import type { EncodedSample, Modality } from "../text/encoded-sample.ts";
+import type { Modality } from "../text/encoded-sample.ts";
 import type { Mixture } from "./mixture.ts";
-import { sampleLength } from "./pack.ts";
-import { treeLength } from "./row.ts";
-import type { Tree } from "./row.ts";
+import { outlineTokens, treeTokens } from "./outline.ts";
+import type { OutlineTree, SampleOutline } from "./outline.ts";
 import { chunk, scheduleStage, stepTrees } from "./schedule.ts";
 import type { StageInput, StageSchedule } from "./schedule.ts";
 
@@ -80,11 +79,12 @@ const DROP_TOO_LONG = "longer than a row";
 export function planStage(input: StageInput, context: PlanContext, schedule: StageSchedule = scheduleStage(input)): StagePlan {
   const steps = Array.from({ length: schedule.steps }, (_, i) => stepTrees(schedule, i + 1));
   const rows = steps.flat();
-  const trained = trainedSamples(input.samples, rows);
-  const packedTokens = sum(rows.flat(), treeLength);
-  const unpackedTokens = sum(trained, sampleLength);
+  const trees = rows.flat();
+  const trained = trees.flat();
+  const packedTokens = sum(trees, treeTokens);
+  const unpackedTokens = sum(trained, outlineTokens);
   const { rowTokens, rowsPerBatch, accumulation, epochs } = input.budget;
-  const batches = steps.flatMap((trees) => chunk(trees, rowsPerBatch));
+  const batches = steps.flatMap((step) => chunk(step, rowsPerBatch));
   const { drops, ...parameters } = context;
   return {
     stage: input.stage,
@@ -94,77 +94,69 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
     rows: rows.length,
     rowTokens,
     rowsPerStep: rowsPerBatch * accumulation,
-    supervisedTokens: sum(trained, ({ supervisedTokens }) => supervisedTokens),
+    supervisedTokens: supervised(trained),
     packedTokens,
     unpackedTokens,
     sharingSaves: share(unpackedTokens - packedTokens, unpackedTokens),
     paddingShare: share(rows.length * rowTokens - packedTokens, rows.length * rowTokens),
-    meanTreesPerRow: share(rows.flat().length, rows.length),
-    heaviestRow: heaviestRow(rows, trained),
-    largestBatch: largestBatch(batches, trained),
-    clipPasses: { videoClips: sum(batches, (batch) => clipsOf(batch, "video")), audioClips: sum(batches, (batch) => clipsOf(batch, "audio")) },
-    distinctClips: { videoClips: clipsOf(rows, "video"), audioClips: clipsOf(rows, "audio") },
+    meanTreesPerRow: share(trees.length, rows.length),
+    heaviestRow: heaviestRow(rows),
+    largestBatch: {
+      rows: largest(batches, (batch) => batch.length),
+      supervisedTokens: largest(batches, (batch) => supervised(batch.flat(2))),
+      videoClips: largest(batches, (batch) => clipsOf(batch.flat(2), "video")),
+      audioClips: largest(batches, (batch) => clipsOf(batch.flat(2), "audio")),
+    },
+    clipPasses: { videoClips: sum(batches, (batch) => clipsOf(batch.flat(2), "video")), audioClips: sum(batches, (batch) => clipsOf(batch.flat(2), "audio")) },
+    distinctClips: { videoClips: clipsOf(trained, "video"), audioClips: clipsOf(trained, "audio") },
     drops: schedule.tooLong.length === 0 ? drops : { ...drops, [DROP_TOO_LONG]: schedule.tooLong.length },
     ...parameters,
   };
 }
 
-/** The sample of every branch in `rows`; not the epochs' lists, because `maxSteps` may end the stage earlier. */
-function trainedSamples(samples: readonly EncodedSample[], rows: readonly (readonly Tree[])[]): EncodedSample[] {
-  const byId = new Map(samples.map((sample) => [sample.id, sample]));
-  return rows.flat(2).flatMap(({ sampleId }) => (sampleId === undefined ? [] : (byId.get(sampleId) ?? [])));
-}
-
-function planTasks(samples: readonly EncodedSample[], trained: readonly EncodedSample[], mixture: Mixture): StagePlan["tasks"] {
+/** `trained`: one per branch of the rows; not the epochs' draws, because `maxSteps` may end the stage earlier. */
+function planTasks(samples: readonly SampleOutline[], trained: readonly SampleOutline[], mixture: Mixture): StagePlan["tasks"] {
   const tasks: Partial<Record<TaskName, TaskPlan>> = {};
   for (const task of TASK_NAMES) {
     const level = mixture[task];
     if (level === undefined) continue;
     const own = trained.filter((sample) => sample.task === task);
-    const supervisedTokens = sum(own, (sample) => sample.supervisedTokens);
+    const supervisedTokens = supervised(own);
     tasks[task] = {
       level,
       available: samples.filter((sample) => sample.task === task).length,
       samples: own.length,
       supervisedTokens,
-      meanTokens: share(sum(own, sampleLength), own.length),
+      meanTokens: share(sum(own, outlineTokens), own.length),
       meanAnswerTokens: share(supervisedTokens, own.length),
     };
   }
   return tasks;
 }
 
-function heaviestRow(rows: readonly (readonly Tree[])[], trained: readonly EncodedSample[]): StagePlan["heaviestRow"] {
-  const supervised = supervisedCounter(trained);
-  const weights = rows.map((trees) => ({
-    supervisedTokens: supervised(trees),
-    usedTokens: sum(trees, treeLength),
-    clips: new Set(trees.flat().flatMap(({ segment }) => segment.slots.map(({ clip }) => clip))).size,
-  }));
-  const none = { supervisedTokens: 0, usedTokens: 0, clips: 0 };
-  return weights.reduce((heaviest, row) => (row.supervisedTokens > heaviest.supervisedTokens ? row : heaviest), none);
+function heaviestRow(rows: readonly (readonly OutlineTree[])[]): StagePlan["heaviestRow"] {
+  let heaviest = { supervisedTokens: 0, usedTokens: 0, clips: 0 };
+  for (const trees of rows) {
+    const samples = trees.flat();
+    const supervisedTokens = supervised(samples);
+    if (supervisedTokens > heaviest.supervisedTokens) heaviest = { supervisedTokens, usedTokens: sum(trees, treeTokens), clips: new Set(samples.flatMap(({ clips }) => clips.map(({ clip }) => clip))).size };
+  }
+  return heaviest;
 }
 
-function largestBatch(batches: readonly (readonly (readonly Tree[])[])[], trained: readonly EncodedSample[]): BatchSize {
-  const supervised = supervisedCounter(trained);
-  const largest = (size: (rows: readonly (readonly Tree[])[]) => number): number => batches.reduce((most, rows) => Math.max(most, size(rows)), 0);
-  return {
-    rows: largest((rows) => rows.length),
-    supervisedTokens: largest((rows) => sum(rows, supervised)),
-    videoClips: largest((rows) => clipsOf(rows, "video")),
-    audioClips: largest((rows) => clipsOf(rows, "audio")),
-  };
+/** Distinct clips of some samples. */
+function clipsOf(samples: readonly SampleOutline[], wanted: Modality): number {
+  const names = new Set<string>();
+  for (const { clips } of samples) for (const { modality, clip } of clips) if (modality === wanted) names.add(clip);
+  return names.size;
 }
 
-/** Distinct clips of some rows. */
-function clipsOf(rows: readonly (readonly Tree[])[], wanted: Modality): number {
-  return new Set(rows.flat(2).flatMap(({ segment }) => segment.slots.filter(({ modality }) => modality === wanted).map(({ clip }) => clip))).size;
+function supervised(samples: readonly SampleOutline[]): number {
+  return sum(samples, ({ supervisedTokens }) => supervisedTokens);
 }
 
-/** Counts the supervised tokens of some trees. */
-function supervisedCounter(trained: readonly EncodedSample[]): (trees: readonly Tree[]) => number {
-  const tokens = new Map(trained.map(({ id, supervisedTokens }) => [id, supervisedTokens]));
-  return (trees) => sum(trees.flat(), ({ sampleId }) => (sampleId === undefined ? 0 : (tokens.get(sampleId) ?? 0)));
+function largest<T>(list: readonly T[], value: (element: T) => number): number {
+  return list.reduce((most, element) => Math.max(most, value(element)), 0);
 }
 
 function sum<T>(list: readonly T[], value: (element: T) => number): number {

@@ -4,15 +4,15 @@
  */
 import { invariant, UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
-import type { EncodedSample } from "../text/encoded-sample.ts";
 import { buildBatch } from "./batch.ts";
 import type { Batch, FeatureRows } from "./batch.ts";
+import { encodeTree } from "./encode-tree.ts";
 import { drawEpoch, epochShares } from "./mixture.ts";
 import type { Mixture } from "./mixture.ts";
+import type { Encoder, OutlineTree, SampleOutline } from "./outline.ts";
 import { assignRows, splitByLength } from "./pack.ts";
 import type { TooLong } from "./pack.ts";
 import { buildRow } from "./row.ts";
-import type { Tree } from "./row.ts";
 
 export interface StageBudget {
   readonly epochs: number;
@@ -26,16 +26,15 @@ export interface StageBudget {
 export interface StageInput {
   readonly stage: string;
   readonly seed: number;
-  /** The training split, encoded with answers; samples of tasks outside the mixture are ignored. */
-  readonly samples: readonly EncodedSample[];
+  /** Of the training split, answers included; samples of tasks outside the mixture are ignored. */
+  readonly samples: readonly SampleOutline[];
   readonly mixture: Mixture;
   readonly budget: StageBudget;
 }
 
 /** Rows of one epoch, still as lists of trees. */
 export interface EpochSchedule {
-  readonly samples: readonly EncodedSample[];
-  readonly rows: readonly (readonly Tree[])[];
+  readonly rows: readonly (readonly OutlineTree[])[];
   /** Steps that use rows of this epoch; the last one may have fewer rows. */
   readonly steps: number;
 }
@@ -62,19 +61,24 @@ export function scheduleStage({ stage, seed, samples, mixture, budget }: StageIn
   let steps = 0;
   for (const [epoch, share] of epochShares(budget.epochs).entries()) {
     if (steps >= (budget.maxSteps ?? Infinity)) break; // "very many epochs, at most so many steps" draws no more than it uses
-    const drawn = drawEpoch(fitting, mixture, { seed, stage, epoch, share });
-    const rows = assignRows(drawn, budget.rowTokens);
-    epochs.push({ samples: drawn, rows, steps: Math.ceil(rows.length / rowsPerStep(budget)) });
+    const rows = assignRows(drawEpoch(fitting, mixture, { seed, stage, epoch, share }), budget.rowTokens);
+    epochs.push({ rows, steps: Math.ceil(rows.length / rowsPerStep(budget)) });
     steps += epochs.at(-1)?.steps ?? 0;
   }
   if (steps === 0) throw new UserError(nothingToTrain(stage, { mixture, wanted: wanted.length, tooLong: tooLong.length }));
   return { budget, epochs, steps: Math.min(steps, budget.maxSteps ?? steps), tooLong };
 }
 
+/** What batches are made with. */
+export interface BatchSpec {
+  readonly encode: Encoder;
+  readonly featureRows: FeatureRows;
+}
+
 /** The batches of optimizer step `step` (1-based): `accumulation` batches of `rowsPerBatch` rows, fewer in an epoch's last step. */
-export function stepBatches(schedule: StageSchedule, step: number, featureRows: FeatureRows): Batch[] {
+export function stepBatches(schedule: StageSchedule, step: number, { encode, featureRows }: BatchSpec): Batch[] {
   const { budget } = schedule;
-  const rows = stepTrees(schedule, step).map((trees) => buildRow(trees, budget.rowTokens));
+  const rows = stepTrees(schedule, step).map((trees) => buildRow(trees.map((tree) => encodeTree(tree, encode)), budget.rowTokens));
   return chunk(rows, budget.rowsPerBatch).map((batch) => buildBatch(batch, featureRows));
 }
 
@@ -88,7 +92,7 @@ export function locateStep({ epochs, steps }: StageSchedule, step: number): { re
 }
 
 /** Rows of a step, as lists of trees. */
-export function stepTrees(schedule: StageSchedule, step: number): readonly (readonly Tree[])[] {
+export function stepTrees(schedule: StageSchedule, step: number): readonly (readonly OutlineTree[])[] {
   const { epoch, index } = locateStep(schedule, step);
   const size = rowsPerStep(schedule.budget);
   return schedule.epochs[epoch]?.rows.slice(index * size, (index + 1) * size) ?? [];

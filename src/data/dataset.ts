@@ -6,9 +6,8 @@ import { UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
 import { describeSystemError, isMissing } from "../core/files.ts";
 import { describeIssue } from "./issues.ts";
-import { readJsonl } from "./jsonl.ts";
-import type { JsonlLine } from "./jsonl.ts";
-import { findProblems } from "./problems.ts";
+import { streamJsonl } from "./jsonl.ts";
+import { mediaProblems, recordChecker } from "./problems.ts";
 import { SPLITS, recordSchema } from "./record.ts";
 import type { EmtRecord, Split, Utterance } from "./record.ts";
 
@@ -22,55 +21,85 @@ const infoSchema = z.strictObject({
 });
 export type DatasetInfo = z.infer<typeof infoSchema>;
 
-export interface Dataset {
-  /** As given to `openDataset`. */
+export interface DatasetFolder {
+  /** As given. */
   readonly root: string;
   readonly name: string;
   readonly info?: DatasetInfo;
-  /** In file order; empty when the dataset has no such split. */
-  records(split: Split): readonly EmtRecord[];
   /** Absolute paths; they stay under the root, whether the files exist is not checked. */
   mediaPath(utterance: Utterance): { readonly video?: string; readonly audio?: string };
+  /**
+   * The records of all splits, in file order. Nothing but their ids is held.
+   *
+   * @throws UserError at the end with every fault found (the first 20 in full): bad lines, repeated ids, pairs outside the
+   * dialogue, media paths that leave the root, counts that differ from dataset.json; or when there is no record.
+   */
+  readonly stream: () => AsyncGenerator<EmtRecord>;
 }
 
-const SHOWN_PROBLEMS = 20;
+export interface Dataset extends Omit<DatasetFolder, "stream"> {
+  /** In file order; empty when the dataset has no such split. */
+  records(split: Split): readonly EmtRecord[];
+}
 
 /**
  * Reads a dataset and checks all of it before the first record is used.
  *
- * @throws UserError with every fault found (the first 20 in full): bad lines, repeated ids, pairs outside the dialogue,
- * media paths that leave the root, counts that differ from dataset.json; or a missing root, or one without records.
+ * @throws UserError as the folder's stream does, or when there is no such folder.
  */
 export async function openDataset(root: string): Promise<Dataset> {
+  const { stream, ...folder } = await openDatasetFolder(root);
+  const records: Record<Split, EmtRecord[]> = { train: [], val: [], test: [] };
+  for await (const record of stream()) records[record.split].push(record);
+  return { ...folder, records: (split) => records[split] };
+}
+
+/** A dataset whose records are read as they are needed. @throws UserError when there is no such folder, or dataset.json is faulty. */
+export async function openDatasetFolder(root: string): Promise<DatasetFolder> {
   const realRoot = await requireFolder(root);
   const info = await readDatasetInfo(root);
-  const bySplit = new Map<Split, readonly JsonlLine<EmtRecord>[]>();
-  const problems: Problem[] = [];
   const media = await mediaRootOf(root, info);
-  for (const split of SPLITS) {
-    const read = await readSplit(root, split);
-    if (read === undefined) continue;
-    bySplit.set(split, read.lines);
-    problems.push(...read.problems);
-  }
-  problems.push(...(await findProblems({ bySplit, realRoot: media === root ? realRoot : await realpath(media) })));
-  // Counts are compared only when nothing else is wrong: a refused line would be reported twice.
-  if (problems.length === 0 && info !== undefined) problems.push(...countProblems({ root, info, bySplit }));
-  if (problems.length > 0) throw new UserError(capped(problems, root));
-  if (![...bySplit.values()].some((lines) => lines.length > 0)) throw noRecords(root);
-  const records = new Map([...bySplit].map(([split, lines]) => [split, lines.map(({ value }) => value)] as const));
   const absolute = resolve(root);
   const absoluteMedia = resolve(media);
+  const realMedia = media === root ? realRoot : await realpath(media);
   return {
     root,
     name: info?.name ?? absolute.split(/[\\/]/).at(-1) ?? root,
     ...(info === undefined ? {} : { info }),
-    records: (split) => records.get(split) ?? [],
+    stream: () => streamRecords({ root, info, realMedia }),
     mediaPath: (utterance) => ({
       ...(utterance.media?.video === undefined ? {} : { video: join(absoluteMedia, utterance.media.video) }),
       ...(utterance.media?.audio === undefined ? {} : { audio: join(absoluteMedia, utterance.media.audio) }),
     }),
   };
+}
+
+const SHOWN_PROBLEMS = 20;
+
+async function* streamRecords({ root, info, realMedia }: { readonly root: string; readonly info: DatasetInfo | undefined; readonly realMedia: string }): AsyncGenerator<EmtRecord> {
+  const problemsOf = recordChecker();
+  const shown: Problem[] = [];
+  let faults = 0;
+  const tell = (problems: readonly Problem[]): void => {
+    faults += problems.length;
+    shown.push(...problems.slice(0, SHOWN_PROBLEMS - shown.length));
+  };
+  const counts: Record<Split, number> = { train: 0, val: 0, test: 0 };
+  for (const split of SPLITS) {
+    const path = join(root, `${split}.jsonl`);
+    if ((await stat(path).catch(() => undefined)) === undefined) continue;
+    for await (const line of streamJsonl(path, recordSchema)) {
+      const problems = "problems" in line ? line.problems : [...problemsOf(line, split), ...(await mediaProblems(line, realMedia))];
+      tell(problems);
+      if ("problems" in line || problems.length > 0) continue;
+      counts[split] += 1;
+      yield line.value;
+    }
+  }
+  // Counts are compared only when nothing else is wrong: a refused line would be reported twice.
+  if (faults === 0 && info !== undefined) tell(countProblems(root, info, counts));
+  if (faults > 0) throw new UserError(faults === shown.length ? shown : [...shown, moreProblems(root, { faults, shown: shown.length })]);
+  if (SPLITS.every((split) => counts[split] === 0)) throw noRecords(root);
 }
 
 /**
@@ -118,23 +147,15 @@ export async function readDatasetInfo(root: string): Promise<DatasetInfo | undef
   throw new UserError(parsed.error.issues.map((issue) => ({ kind: "DataError", where: path, ...describeIssue(issue, json) })));
 }
 
-async function readSplit(root: string, split: Split): Promise<Awaited<ReturnType<typeof readJsonl<EmtRecord>>> | undefined> {
-  const path = join(root, `${split}.jsonl`);
-  const found = await stat(path).catch(() => undefined);
-  return found === undefined ? undefined : readJsonl(path, recordSchema);
-}
-
-function countProblems({ root, info, bySplit }: { root: string; info: DatasetInfo; bySplit: ReadonlyMap<Split, readonly JsonlLine<EmtRecord>[]> }): Problem[] {
+function countProblems(root: string, { counts }: DatasetInfo, found: Readonly<Record<Split, number>>): Problem[] {
   return SPLITS.flatMap((split) => {
-    const expected = info.counts[split];
-    const found = bySplit.get(split)?.length ?? 0;
-    if (expected === undefined || expected.records === found) return [];
-    return [{ kind: "DataError", where: join(root, `${split}.jsonl`), what: `got ${found} records, but dataset.json says ${expected.records}`, hint: "The copy is incomplete or was edited: make it again, or correct dataset.json." }];
+    const expected = counts[split]?.records;
+    if (expected === undefined || expected === found[split]) return [];
+    return [{ kind: "DataError", where: join(root, `${split}.jsonl`), what: `got ${found[split]} records, but dataset.json says ${expected}`, hint: "The copy is incomplete or was edited: make it again, or correct dataset.json." }];
   });
 }
 
-function capped(problems: readonly Problem[], root: string): readonly Problem[] {
-  const hidden = problems.length - SHOWN_PROBLEMS;
-  if (hidden <= 0) return problems;
-  return [...problems.slice(0, SHOWN_PROBLEMS), { kind: "DataError", where: root, what: `${hidden} more ${hidden === 1 ? "problem" : "problems"} like these, ${problems.length} in all` }];
+function moreProblems(root: string, { faults, shown }: { readonly faults: number; readonly shown: number }): Problem {
+  const hidden = faults - shown;
+  return { kind: "DataError", where: root, what: `${hidden} more ${hidden === 1 ? "problem" : "problems"} like these, ${faults} in all` };
 }

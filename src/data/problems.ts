@@ -8,22 +8,6 @@ import type { Place, Places } from "./places.ts";
 import { pathFault } from "./probing/inspect-clip.ts";
 import type { EmtRecord, Split } from "./record.ts";
 
-export interface LoadedSplits {
-  readonly bySplit: ReadonlyMap<Split, readonly JsonlLine<EmtRecord>[]>;
-  /** The root with symbolic links resolved. */
-  readonly realRoot: string;
-}
-
-/** Every such fault, in file order. */
-export async function findProblems({ bySplit, realRoot }: LoadedSplits): Promise<Problem[]> {
-  const problemsOf = recordChecker();
-  const problems: Problem[] = [];
-  for (const [split, lines] of bySplit) {
-    for (const line of lines) problems.push(...problemsOf(line, split), ...(await mediaProblems({ record: line.value, where: line.where, realRoot })));
-  }
-  return problems;
-}
-
 /** Finds the faults of records that come one after another, but for those of their media paths; it remembers their ids. */
 export function recordChecker(): (line: JsonlLine<EmtRecord>, split: Split) => Problem[] {
   const records = createPlaces();
@@ -54,7 +38,8 @@ function pairProblems(record: EmtRecord, where: string): Problem[] {
   return [...outside, ...pairs];
 }
 
-async function mediaProblems({ record, where, realRoot }: { record: EmtRecord; where: string; realRoot: string }): Promise<Problem[]> {
+/** Media paths that lead out of `realRoot`, the root with symbolic links resolved. */
+export async function mediaProblems({ value: record, where }: JsonlLine<EmtRecord>, realRoot: string): Promise<Problem[]> {
   const problems: Problem[] = [];
   for (const [index, { media }] of record.utterances.entries()) {
     for (const kind of ["video", "audio"] as const) {

@@ -2,7 +2,6 @@
 import { type Problem, UserError } from "../core/errors.ts";
 import type { BatchMedia } from "../curriculum/batch-media.ts";
 import { type Batch, buildBatch, featureRows } from "../curriculum/batch.ts";
-import { sampleLength } from "../curriculum/pack.ts";
 import type { PackedRow } from "../curriculum/packed-row.ts";
 import { batchFeatures } from "../model/batch-features.ts";
 import type { BatchWithMedia } from "../model/batch-states.ts";
@@ -10,7 +9,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { generateGreedy, type UnreadRow } from "../model/generate.ts";
 import type { Params } from "../model/params.ts";
 import type { Sample, Task, Weighing } from "../tasks/task.ts";
-import type { EncodedSample } from "../text/encoded-sample.ts";
+import { type EncodedSample, sampleLength } from "../text/encoded-sample.ts";
 import { encodeAnswer, type EncodeOptions, encodeSamples } from "../text/encode.ts";
 import { answerLogProbs } from "./label-scores.ts";
 import type { Prediction } from "./predictions.ts";

@@ -34,3 +34,8 @@ export interface EncodedSample {
   readonly branch: EncodedSegment;
   readonly supervisedTokens: number;
 }
+
+/** Tokens of a sample on its own. */
+export function sampleLength({ prefix, branch }: EncodedSample): number {
+  return prefix.inputIds.length + branch.inputIds.length;
+}

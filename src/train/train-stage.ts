@@ -6,8 +6,8 @@ import { dispose, type Tensor, tidy, add, keep, memory } from "@tensorflow/tfjs-
 import { UserError } from "../core/errors.ts";
 import type { DropPlace } from "../backend/dropout-mask.ts";
 import type { BatchMedia } from "../curriculum/batch-media.ts";
-import type { Batch, FeatureRows } from "../curriculum/batch.ts";
-import { stepBatches, type StageSchedule } from "../curriculum/schedule.ts";
+import type { Batch } from "../curriculum/batch.ts";
+import { type BatchSpec, stepBatches, type StageSchedule } from "../curriculum/schedule.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { ParamStore } from "../model/params.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
@@ -24,7 +24,7 @@ export interface StageRun {
   readonly params: ParamStore;
   readonly config: ModelConfig;
   readonly schedule: StageSchedule;
-  readonly featureRows: FeatureRows;
+  readonly batchSpec: BatchSpec;
   /** Awaited before the batch is run; what it takes is told apart in the step's event. */
   readonly media: (batch: Batch) => Promise<BatchMedia>;
   /** Peak learning rate of every trained parameter. */
@@ -61,7 +61,7 @@ export async function* trainStage(run: StageRun): AsyncGenerator<RunEvent> {
 async function runStep(run: StageRun, step: number): Promise<RunEvent> {
   const started = performance.now();
   const { schedule, learningRates, stage } = run;
-  const batches = stepBatches(schedule, step, run.featureRows);
+  const batches = stepBatches(schedule, step, run.batchSpec);
   const factor = learningRateFactor(run.learningRateSchedule, step, schedule.steps);
   const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
   const { mediaMilliseconds, ...sums } = await sumOverBatches(run, batches, step);

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { sampleLength, tooLongProblems } from "../../src/curriculum/pack.ts";
+import { tooLongProblems } from "../../src/curriculum/pack.ts";
 import type { PackedRow, RowSegment } from "../../src/curriculum/packed-row.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
 import { UserError } from "../../src/core/errors.ts";
-import { IGNORE_INDEX } from "../../src/text/encoded-sample.ts";
+import { IGNORE_INDEX, sampleLength } from "../../src/text/encoded-sample.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
 import { packRows, randomSamples, segment, toySample } from "./toy-samples.ts";
 

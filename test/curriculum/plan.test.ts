@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
+import { outlineOf } from "../../src/curriculum/outline.ts";
 import { planStage } from "../../src/curriculum/plan.ts";
 import { scheduleStage, stepBatches } from "../../src/curriculum/schedule.ts";
 import type { StageInput } from "../../src/curriculum/schedule.ts";
-import { randomSamples, toySample } from "./toy-samples.ts";
+import { encoderOf, randomSamples, toySample } from "./toy-samples.ts";
 
 const context = { drops: {}, trainableParameters: 10, totalParameters: 100 };
 
@@ -17,7 +18,7 @@ test("a plan of four samples, by hand", () => {
   ];
   const budget = { epochs: 2, rowTokens: 10, rowsPerBatch: 1, accumulation: 2 };
 
-  const plan = planStage({ stage: "one", seed: 1, samples, mixture: { msa: 1, erc: 1 }, budget }, { ...context, drops: { "unreadable media": 3 } });
+  const plan = planStage({ stage: "one", seed: 1, samples: samples.map(outlineOf), mixture: { msa: 1, erc: 1 }, budget }, { ...context, drops: { "unreadable media": 3 } });
 
   // Per epoch: tree A 4+3+2 = 9, tree B 2+4 = 6, so two rows of 10; without sharing 7+6+6 = 19 tokens.
   expect(plan).toEqual({
@@ -48,10 +49,11 @@ test("a plan of four samples, by hand", () => {
 });
 
 test("the plan counts exactly what the steps hold, with maxSteps too", () => {
+  const samples = randomSamples(9, 80);
   for (const maxSteps of [undefined, 3]) {
-    const input: StageInput = { stage: "one", seed: 3, samples: randomSamples(9, 80), mixture: { msa: 0.8, erc: 0.3, eri: 0.6 }, budget: { epochs: 1.5, maxSteps, rowTokens: 64, rowsPerBatch: 2, accumulation: 2 } };
+    const input: StageInput = { stage: "one", seed: 3, samples: samples.map(outlineOf), mixture: { msa: 0.8, erc: 0.3, eri: 0.6 }, budget: { epochs: 1.5, maxSteps, rowTokens: 64, rowsPerBatch: 2, accumulation: 2 } };
     const schedule = scheduleStage(input);
-    const batches = Array.from({ length: schedule.steps }, (_, i) => stepBatches(schedule, i + 1, { videoTokens: 0, audioTokens: 0 })).flat();
+    const batches = Array.from({ length: schedule.steps }, (_, i) => stepBatches(schedule, i + 1, { encode: encoderOf(samples), featureRows: { videoTokens: 0, audioTokens: 0 } })).flat();
     const rows = batches.flatMap((batch) => batch.rows);
 
     const plan = planStage(input, context);

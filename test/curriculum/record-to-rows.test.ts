@@ -1,11 +1,10 @@
 import { expect, test } from "vitest";
-import { sampleLength } from "../../src/curriculum/pack.ts";
 import type { EmtRecord } from "../../src/data/record.ts";
 import { TASKS } from "../../src/tasks/index.ts";
 import { TASK_NAMES } from "../../src/tasks/task.ts";
 import { chatTemplate } from "../../src/text/chat-template.ts";
 import { encodeSamples } from "../../src/text/encode.ts";
-import { IGNORE_INDEX } from "../../src/text/encoded-sample.ts";
+import { IGNORE_INDEX, sampleLength } from "../../src/text/encoded-sample.ts";
 import { toyTokenizer } from "../text/toy-tokenizer.ts";
 import { packRows } from "./toy-samples.ts";
 

@@ -1,21 +1,24 @@
 import { expect, test } from "vitest";
+import { drawEpoch, epochShares } from "../../src/curriculum/mixture.ts";
+import { outlineOf } from "../../src/curriculum/outline.ts";
 import { locateStep, scheduleStage, stepBatches } from "../../src/curriculum/schedule.ts";
 import type { StageInput } from "../../src/curriculum/schedule.ts";
-import { randomSamples, toySample } from "./toy-samples.ts";
+import { encoderOf, randomSamples, toySample } from "./toy-samples.ts";
 
-const media = { videoTokens: 0, audioTokens: 0 };
+const SAMPLES = randomSamples(1, 90);
+const spec = { encode: encoderOf(SAMPLES), featureRows: { videoTokens: 0, audioTokens: 0 } };
 const budget = { epochs: 2.5, rowTokens: 64, rowsPerBatch: 2, accumulation: 3 };
-const input = (changes: Partial<StageInput> = {}): StageInput => ({ stage: "one", seed: 7, samples: randomSamples(1, 90), mixture: { msa: 0.8, erc: 0.5, fer: 0.3 }, budget, ...changes });
+const input = (changes: Partial<StageInput> = {}): StageInput => ({ stage: "one", seed: 7, samples: SAMPLES.map(outlineOf), mixture: { msa: 0.8, erc: 0.5, fer: 0.3 }, budget, ...changes });
 
 test("any step built on its own equals the same step of a run from the start", () => {
   const whole = scheduleStage(input());
-  const run = Array.from({ length: whole.steps }, (_, i) => stepBatches(whole, i + 1, media));
+  const run = Array.from({ length: whole.steps }, (_, i) => stepBatches(whole, i + 1, spec));
 
   const resumed = scheduleStage(input());
 
   expect(whole.steps).toBeGreaterThan(6);
-  for (const step of [whole.steps, 4, 1]) expect(stepBatches(resumed, step, media)).toEqual(run[step - 1]);
-  expect(stepBatches(resumed, 2, media)).not.toEqual(run[0]);
+  for (const step of [whole.steps, 4, 1]) expect(stepBatches(resumed, step, spec)).toEqual(run[step - 1]);
+  expect(stepBatches(resumed, 2, spec)).not.toEqual(run[0]);
 });
 
 test("the steps of an epoch hold each drawn sample once; only the last step of an epoch is ragged", () => {
@@ -23,7 +26,7 @@ test("the steps of an epoch hold each drawn sample once; only the last step of a
   const byEpoch = schedule.epochs.map((): string[] => []);
   const raggedSteps: number[] = [];
   for (let step = 1; step <= schedule.steps; step++) {
-    const batches = stepBatches(schedule, step, media);
+    const batches = stepBatches(schedule, step, spec);
     const rows = batches.flatMap((batch) => batch.rows);
     const { epoch, index } = locateStep(schedule, step);
     byEpoch[epoch]?.push(...rows.flatMap(({ segments }) => segments.flatMap(({ sampleId }) => sampleId ?? [])));
@@ -31,22 +34,23 @@ test("the steps of an epoch hold each drawn sample once; only the last step of a
     if (rows.length < 6) raggedSteps.push(index + 1 - (schedule.epochs[epoch]?.steps ?? 0));
   }
 
-  expect(byEpoch.map((ids) => ids.length)).toEqual(schedule.epochs.map(({ samples }) => samples.length));
-  byEpoch.forEach((ids, epoch) => expect([...ids].sort()).toEqual(schedule.epochs[epoch]?.samples.map(({ id }) => id).sort()));
+  const { stage, seed, mixture } = input();
+  const drawn = epochShares(budget.epochs).map((share, epoch) => drawEpoch(SAMPLES, mixture, { seed, stage, epoch, share }).map(({ id }) => id));
+  expect(byEpoch.map((ids) => [...ids].sort())).toEqual(drawn.map((ids) => [...ids].sort()));
   expect(Math.min(...byEpoch.map((ids) => ids.length))).toBeGreaterThan(20);
   expect(raggedSteps.length).toBeGreaterThan(0);
   expect(new Set(raggedSteps)).toEqual(new Set([0]));
-  expect(schedule.epochs[2]?.samples.length).toBeLessThan(0.7 * (schedule.epochs[0]?.samples.length ?? 0));
+  expect(drawn[2]?.length).toBeLessThan(0.7 * (drawn[0]?.length ?? 0));
 });
 
 test("seven rows in steps of four rows are two steps per epoch, found by number", () => {
   const samples = Array.from({ length: 7 }, (_, i) => toySample({ id: `s${i}`, prefixKey: `k${i}`, prefix: [1, 2], branch: [3, 4] }));
 
-  const schedule = scheduleStage(input({ samples, mixture: { erc: 1 }, budget: { epochs: 2, rowTokens: 5, rowsPerBatch: 2, accumulation: 2 } }));
+  const schedule = scheduleStage(input({ samples: samples.map(outlineOf), mixture: { erc: 1 }, budget: { epochs: 2, rowTokens: 5, rowsPerBatch: 2, accumulation: 2 } }));
 
   expect(schedule.steps).toBe(4);
   expect([1, 2, 3, 4].map((step) => locateStep(schedule, step))).toEqual([{ epoch: 0, index: 0 }, { epoch: 0, index: 1 }, { epoch: 1, index: 0 }, { epoch: 1, index: 1 }]);
-  expect([1, 2].map((step) => stepBatches(schedule, step, media).map(({ batchSize }) => batchSize))).toEqual([[2, 2], [2, 1]]);
+  expect([1, 2].map((step) => stepBatches(schedule, step, { ...spec, encode: encoderOf(samples) }).map(({ batchSize }) => batchSize))).toEqual([[2, 2], [2, 1]]);
   expect(() => locateStep(schedule, 5)).toThrow("step 5 of 4");
 });
 
@@ -54,7 +58,7 @@ test("maxSteps ends the stage earlier and changes no step before", () => {
   const short = scheduleStage(input({ budget: { ...budget, maxSteps: 3 } }));
 
   expect(short.steps).toBe(3);
-  expect(stepBatches(short, 3, media)).toEqual(stepBatches(scheduleStage(input()), 3, media));
+  expect(stepBatches(short, 3, spec)).toEqual(stepBatches(scheduleStage(input()), 3, spec));
 });
 
 test("epochs behind maxSteps are not drawn", () => {
@@ -68,9 +72,9 @@ test("epochs behind maxSteps are not drawn", () => {
 
 test("over-long samples of the mixture's tasks are set aside, those of other tasks are not looked at", () => {
   const long = Array<number>(80).fill(5);
-  const samples = [...input().samples, toySample({ id: "long", prefixKey: "long", prefix: long, branch: [1, 2] }), toySample({ id: "other", task: "ecpe", prefixKey: "other", prefix: long, branch: [1, 2] })];
+  const others = [toySample({ id: "long", prefixKey: "long", prefix: long, branch: [1, 2] }), toySample({ id: "other", task: "ecpe", prefixKey: "other", prefix: long, branch: [1, 2] })];
 
-  const schedule = scheduleStage(input({ samples }));
+  const schedule = scheduleStage(input({ samples: [...SAMPLES, ...others].map(outlineOf) }));
 
   expect(schedule.tooLong.map(({ sample, tokens }) => [sample.id, tokens])).toEqual([["long", 82]]);
   expect(schedule.epochs[0]?.rows).toEqual(scheduleStage(input()).epochs[0]?.rows);
@@ -79,7 +83,7 @@ test("over-long samples of the mixture's tasks are set aside, those of other tas
 test("nothing to train on is an error that says why", () => {
   const long = toySample({ id: "long", prefixKey: "long", prefix: Array<number>(80).fill(5), branch: [1, 2] });
 
-  expect(() => scheduleStage(input({ samples: [long] }))).toThrow(
+  expect(() => scheduleStage(input({ samples: [outlineOf(long)] }))).toThrow(
     "DataError stages.one: no sample to train on: 1 in the training split for msa, erc, fer, 1 of them longer than a row.\n  Check the labels in train.jsonl, raise the levels of the mixture or budget.rowTokens.",
   );
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { UserError } from "../../src/core/errors.ts";
-import { openDataset } from "../../src/data/dataset.ts";
+import { openDataset, openDatasetFolder } from "../../src/data/dataset.ts";
 import type { EmtRecord } from "../../src/data/record.ts";
 
 let root: string;
@@ -178,4 +178,18 @@ test("a broken dataset.json is refused with its field", async () => {
   await write("dataset.json", { name: "tiny", source: "test", count: {} });
 
   expect((await failure()).message).toBe('DataError dataset.json: counts: got nothing, expected record.\nDataError dataset.json: unknown field "count".\n  Did you mean "counts"?');
+});
+
+test("a dataset that is streamed gives the good records one by one, and its faults at the end", async () => {
+  await write("train.jsonl", record("a"), "{", record("b"));
+  await write("val.jsonl", record("c", { split: "val" }));
+  const { stream } = await openDatasetFolder(root);
+  const ids: string[] = [];
+
+  const read = async (): Promise<void> => {
+    for await (const { id, split } of stream()) ids.push(`${split} ${id}`);
+  };
+
+  await expect(read()).rejects.toThrow("train.jsonl:2: this line is not JSON");
+  expect(ids).toEqual(["train a", "train b", "val c"]);
 });

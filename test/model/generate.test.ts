@@ -1,14 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { rng } from "../../src/core/rng.ts";
-import { sampleLength } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { embedBatch, hiddenStates, logitsAt } from "../../src/model/emoverse.ts";
 import { generateGreedy, type UnreadRow } from "../../src/model/generate.ts";
 import type { Params, ParamStore } from "../../src/model/params.ts";
 import { tidied } from "../../src/backend/tidied.ts";
-import type { EncodedSample } from "../../src/text/encoded-sample.ts";
+import { type EncodedSample, sampleLength } from "../../src/text/encoded-sample.ts";
 import { toyBatch, toyClipSamples, toyMedia, toyWeights } from "../train/toy-rows.ts";
 import { useDeviceDouble } from "../backend/device-double.ts";
 import { answersByPrompt } from "./generated.ts";

@@ -1,13 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import { rng } from "../../src/core/rng.ts";
-import { sampleLength } from "../../src/curriculum/pack.ts";
 import { answerLogProbs } from "../../src/eval/label-scores.ts";
 import { promptRows } from "../../src/eval/prompt-rows.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { generateGreedy, type UnreadRow } from "../../src/model/generate.ts";
 import type { ParamStore } from "../../src/model/params.ts";
-import type { EncodedSample } from "../../src/text/encoded-sample.ts";
+import { type EncodedSample, sampleLength } from "../../src/text/encoded-sample.ts";
 import { describeOnGpu } from "../backend/webgpu/software-gpu.ts";
 import { packRows, toySample } from "../curriculum/toy-samples.ts";
 import { answersByPrompt } from "../model/generated.ts";

@@ -6,8 +6,10 @@ import { tensor, backend } from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { selectBackend } from "../../src/backend/select.ts";
 import { describeFailure } from "../../src/cli/failure.ts";
+import { outlineOf } from "../../src/curriculum/outline.ts";
 import { scheduleStage } from "../../src/curriculum/schedule.ts";
 import { trainStage } from "../../src/train/train-stage.ts";
+import { encoderOf } from "../curriculum/toy-samples.ts";
 import { toyConfig } from "../model/toy-model.ts";
 import { TOY_MEDIA_ROWS, toyClipSamples, toyMedia, toyWeights } from "./toy-rows.ts";
 
@@ -22,12 +24,13 @@ for (const { name, shape, values } of numbers) params.set(name, tensor(values, s
 params.setTrainable(trained);
 
 let batches = 0;
+const samples = toyClipSamples("text b", ["ecpe", "erc"]);
 const run = trainStage({
   stage: "toy",
   params,
   config: toyConfig,
-  schedule: scheduleStage({ stage: "toy", seed: 5, samples: toyClipSamples("text b", ["ecpe", "erc"]), mixture: { ecpe: 1, erc: 1 }, budget: { epochs: 3, rowTokens: 40, rowsPerBatch: 1, accumulation: 1 } }),
-  featureRows: TOY_MEDIA_ROWS,
+  schedule: scheduleStage({ stage: "toy", seed: 5, samples: samples.map(outlineOf), mixture: { ecpe: 1, erc: 1 }, budget: { epochs: 3, rowTokens: 40, rowsPerBatch: 1, accumulation: 1 } }),
+  batchSpec: { encode: encoderOf(samples), featureRows: TOY_MEDIA_ROWS },
   media: (batch) => {
     batches += 1;
     const current = backend();

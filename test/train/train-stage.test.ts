@@ -1,9 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { outlineOf } from "../../src/curriculum/outline.ts";
 import { scheduleStage, stepBatches, type StageBudget, type StageSchedule } from "../../src/curriculum/schedule.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { generateGreedy } from "../../src/model/generate.ts";
 import type { ParamStore } from "../../src/model/params.ts";
+import { encoderOf } from "../curriculum/toy-samples.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
 import { disposeMoments, moment } from "../../src/train/adamw.ts";
 import type { RunEvent } from "../../src/train/events.ts";
@@ -34,7 +36,7 @@ describe.each(["cpu", "onnxruntime"])("on %s", (backend) => {
       // A clipped gradient and a small learning rate, so that AdamW's division by the gradient's size does not magnify rounding.
       const run = stageRun({ budget, learningRate: 1e-3 });
       const [step] = steps(await collect(run));
-      results.push({ step: step!, params: run.params, moments: snapshot(run).moments, batches: stepBatches(run.schedule, 1, TOY_MEDIA_ROWS).length });
+      results.push({ step: step!, params: run.params, moments: snapshot(run).moments, batches: stepBatches(run.schedule, 1, run.batchSpec).length });
     }
 
     const [first, ...others] = results;
@@ -271,13 +273,13 @@ function stageRun({ samples = SAMPLES, budget, learningRate = 1e-2, optimizer, s
   for (const [name, values] of from?.weights ?? []) params.set(name, tf.tensor(values.slice(), params.get(name).shape));
   const names = params.names().filter((name) => trained.test(name));
   params.setTrainable(names);
-  const schedule: StageSchedule = scheduleStage({ stage: "toy", seed: 5, samples, mixture: ALL_TASKS, budget: { epochs: 1, rowTokens: 240, rowsPerBatch: 1, accumulation: 1, ...budget } });
+  const schedule: StageSchedule = scheduleStage({ stage: "toy", seed: 5, samples: samples.map(outlineOf), mixture: ALL_TASKS, budget: { epochs: 1, rowTokens: 240, rowsPerBatch: 1, accumulation: 1, ...budget } });
   return {
     stage: "toy",
     params,
     config: toyConfig,
     schedule,
-    featureRows: TOY_MEDIA_ROWS,
+    batchSpec: { encode: encoderOf(samples), featureRows: TOY_MEDIA_ROWS },
     media: (batch) => Promise.resolve(toyMedia(batch)),
     learningRates: new Map(names.map((name) => [name, learningRate])),
     learningRateSchedule: learningRateSchedule ?? { kind: "cosine", warmup: 0.1, floor: 0.1 },
@@ -312,8 +314,8 @@ function expectEqualSnapshots(actual: Snapshot, expected: Snapshot): void {
 /** The answers of an open prompt per sample, all in one row. */
 async function generated({ params }: StageRun, samples: readonly EncodedSample[], answer: number): Promise<number[][]> {
   const open = samples.map((sample): EncodedSample => ({ ...sample, branch: { ...sample.branch, inputIds: sample.branch.inputIds.slice(0, -answer), labels: sample.branch.labels.slice(0, -answer).fill(-100) } }));
-  const schedule = scheduleStage({ stage: "toy", seed: 5, samples: open, mixture: ALL_TASKS, budget: { epochs: 1, rowTokens: 80, rowsPerBatch: 1, accumulation: 1 } });
-  const batch = toyBatch(...stepBatches(schedule, 1, TOY_MEDIA_ROWS)[0]!.rows);
+  const schedule = scheduleStage({ stage: "toy", seed: 5, samples: open.map(outlineOf), mixture: ALL_TASKS, budget: { epochs: 1, rowTokens: 80, rowsPerBatch: 1, accumulation: 1 } });
+  const batch = toyBatch(...stepBatches(schedule, 1, { encode: encoderOf(open), featureRows: TOY_MEDIA_ROWS })[0]!.rows);
   const ends = samples.map(({ id }) => batch.rows[0]!.segments.find(({ sampleId }) => sampleId === id)!).map(({ start, length }) => start + length - 1);
   const row = { ...batch, features: () => batchFeatures(params, toyConfig, toyMedia(batch)), ends };
   return answersByPrompt(generateGreedy(params, toyConfig, { rows: [row], maxNewTokens: answer, stopIds: new Set() }));
@@ -363,7 +365,7 @@ test.each([
   ["ONNX Runtime", new Error("ONNX Runtime: Non-zero status code returned while running Gemm node: Failed to allocate memory for requested buffer of size 17179869184")],
 ])("memory that runs out in %s names the step, the rows, their tokens and samples", async (_, full) => {
   const run = stageRun({ budget: { epochs: 1, rowTokens: 80, rowsPerBatch: 1, accumulation: 1 } });
-  const [batch] = stepBatches(run.schedule, 1, TOY_MEDIA_ROWS);
+  const [batch] = stepBatches(run.schedule, 1, run.batchSpec);
   const { usedTokens, segments } = batch!.rows[0]!;
   const samples = segments.flatMap(({ sampleId }) => sampleId ?? []);
   expect(samples.length).toBeGreaterThan(0);

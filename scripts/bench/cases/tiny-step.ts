@@ -8,16 +8,18 @@ import { rng } from "../../../src/core/rng.ts";
 import { featureRows } from "../../../src/curriculum/batch.ts";
 import { batchMedia } from "../../../src/curriculum/batch-media.ts";
 import { resolveMixture } from "../../../src/curriculum/mixture.ts";
-import { scheduleStage, type StageInput, type StageSchedule } from "../../../src/curriculum/schedule.ts";
+import { outlineOf } from "../../../src/curriculum/outline.ts";
+import { type BatchSpec, scheduleStage, type StageInput, type StageSchedule } from "../../../src/curriculum/schedule.ts";
 import type { Clip, ClipSpec } from "../../../src/media/clip.ts";
 import { initRandom } from "../../../src/model/init.ts";
 import { ParamStore } from "../../../src/model/params.ts";
 import { encodeSamples } from "../../../src/text/encode.ts";
+import type { EncodedSample } from "../../../src/text/encoded-sample.ts";
 import { trainableParameters } from "../../../src/train/trainable.ts";
 import type { BenchCase } from "../bench-case.ts";
 import { fullStepFlops } from "../../../src/model/flops.ts";
 import type { Repetition } from "../measure.ts";
-import { firstBatch, sameStepAgain, tokenCounts, trainSteps, trainTask } from "./train-steps.ts";
+import { encoderOf, firstBatch, sameStepAgain, tokenCounts, type Training, trainSteps, trainTask } from "./train-steps.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const STAGE = "reason-finetuning";
@@ -26,16 +28,16 @@ const STEP = { rowTokens: 512, rowsPerBatch: 3, accumulation: 1 };
 
 /** The step over the first rows of the stage, in which conversations and clips share their prefixes. */
 export async function tinyStep(): Promise<BenchCase> {
-  const { experiment, stage, input } = await tinyStage();
+  const { experiment, stage, input, batchSpec } = await tinyStage();
   const { config } = experiment;
   const schedule = sameStepAgain(scheduleStage(input));
-  const batch = firstBatch(schedule, featureRows(experiment.encoding.mediaTokens));
+  const batch = firstBatch(schedule, batchSpec);
   const model = experiment.model.config;
   return {
     tokens: batch.usedTokens,
     flops: fullStepFlops(model, tokenCounts(batch), { frames: batch.videoClips.length * config.data.frames, sounds: batch.audioClips.length }),
     peer: trainTask(model, batch, { rank: null, framesPerClip: config.data.frames }),
-    prepare: () => prepareTiny(experiment, stage, schedule),
+    prepare: () => prepareTiny(experiment, stage, { schedule, batchSpec }),
   };
 }
 
@@ -44,6 +46,8 @@ export interface TinyStage {
   readonly stage: StageConfig;
   /** Of the fixture's training split, in the stage's mixture. */
   readonly input: StageInput;
+  readonly samples: readonly EncodedSample[];
+  readonly batchSpec: BatchSpec;
 }
 
 /** The demo's second stage over the fixture. */
@@ -52,19 +56,19 @@ export async function tinyStage(): Promise<TinyStage> {
   const experiment = await openExperiment(config);
   const stage = config.stages.find(({ name }) => name === STAGE);
   invariant(stage !== undefined, () => `configs/tiny.yaml has no stage ${STAGE}`);
-  const samples = samplesOf(experiment, "train", tasksOf([stage]));
+  const samples = encodeSamples(samplesOf(experiment, "train", tasksOf([stage])), { ...experiment.encoding, withAnswer: true });
   const input = {
     stage: STAGE,
     seed: config.seed,
-    samples: encodeSamples(samples, { ...experiment.encoding, withAnswer: true }),
+    samples: samples.map(outlineOf),
     mixture: resolveMixture(STAGE, { mixture: stage.mixture, levels: config.levels }),
     budget: { ...stage.budget, ...STEP },
   };
-  return { experiment, stage, input };
+  return { experiment, stage, input, samples, batchSpec: { encode: encoderOf(samples), featureRows: featureRows(experiment.encoding.mediaTokens) } };
 }
 
 /** Steps of a model with random weights; pictures and sounds are noise. */
-export function prepareTiny({ model, encoding, clipSpec, config }: Experiment, { trainable }: StageConfig, schedule: StageSchedule): Repetition {
+export function prepareTiny({ model, clipSpec, config }: Experiment, { trainable }: StageConfig, { schedule, batchSpec }: Pick<Training, "schedule" | "batchSpec">): Repetition {
   const params = new ParamStore();
   initRandom(model.config, config.seed, params);
   const clips = noiseClips(clipsOf(schedule), clipSpec);
@@ -72,15 +76,15 @@ export function prepareTiny({ model, encoding, clipSpec, config }: Experiment, {
     params,
     config: model.config,
     schedule,
-    featureRows: featureRows(encoding.mediaTokens),
+    batchSpec,
     media: (batch) => batchMedia(batch, clips, clipSpec),
     learningRates: trainableParameters(trainable, params.names(), "bench"),
   });
 }
 
 function clipsOf({ epochs }: StageSchedule): string[] {
-  const trees = epochs.flatMap(({ rows }) => rows.flat(2));
-  return [...new Set(trees.flatMap(({ segment }) => segment.slots.map(({ clip }) => clip)))];
+  const samples = epochs.flatMap(({ rows }) => rows.flat(2));
+  return [...new Set(samples.flatMap(({ clips }) => clips.map(({ clip }) => clip)))];
 }
 
 function noiseClips(ids: readonly string[], { frames, imageSize, melBins, melFrames }: ClipSpec): Map<string, Clip> {

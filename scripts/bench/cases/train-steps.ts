@@ -1,9 +1,11 @@
 /** @file A training step as the product runs it: packing, mask, forward, backward, clipping, AdamW. */
 import type { Kept } from "../../../src/backend/blocks.ts";
+import { invariant } from "../../../src/core/errors.ts";
 import type { BatchMedia } from "../../../src/curriculum/batch-media.ts";
-import { type Batch, buildBatch, type FeatureRows } from "../../../src/curriculum/batch.ts";
-import { buildRow } from "../../../src/curriculum/row.ts";
-import { type StageSchedule, stepTrees } from "../../../src/curriculum/schedule.ts";
+import type { Batch } from "../../../src/curriculum/batch.ts";
+import type { Encoder } from "../../../src/curriculum/outline.ts";
+import { type BatchSpec, type StageSchedule, stepBatches, stepTrees } from "../../../src/curriculum/schedule.ts";
+import type { EncodedSample } from "../../../src/text/encoded-sample.ts";
 import type { ModelConfig } from "../../../src/model/config.ts";
 import type { ParamStore } from "../../../src/model/params.ts";
 import { trainStage } from "../../../src/train/train-stage.ts";
@@ -16,7 +18,7 @@ export interface Training {
   readonly params: ParamStore;
   readonly config: ModelConfig;
   readonly schedule: StageSchedule;
-  readonly featureRows: FeatureRows;
+  readonly batchSpec: BatchSpec;
   readonly media: (batch: Batch) => BatchMedia;
   readonly learningRates: ReadonlyMap<string, number>;
   /** "inputs": with gradient checkpointing. */
@@ -51,13 +53,21 @@ export function trainSteps({ learningRates, params, media, kept = "intermediates
 /** A schedule whose every step is the first one of `schedule`. */
 export function sameStepAgain(schedule: StageSchedule): StageSchedule {
   const steps = PATIENCE.warmups + PATIENCE.most;
-  const epoch = { samples: [], rows: stepTrees(schedule, 1), steps: 1 };
+  const epoch = { rows: stepTrees(schedule, 1), steps: 1 };
   return { ...schedule, epochs: Array.from({ length: steps }, () => epoch), steps };
 }
 
-/** The batch of the first step. */
-export function firstBatch(schedule: StageSchedule, featureRows: FeatureRows): Batch {
-  return buildBatch(stepTrees(schedule, 1).map((trees) => buildRow(trees, schedule.budget.rowTokens)), featureRows);
+/** Looks samples up that are encoded already. */
+export function encoderOf(samples: readonly EncodedSample[]): Encoder {
+  const byId = new Map(samples.map((sample) => [sample.id, sample]));
+  return (outlines) => outlines.flatMap(({ id }) => byId.get(id) ?? []);
+}
+
+/** The first step's only batch. */
+export function firstBatch(schedule: StageSchedule, batchSpec: BatchSpec): Batch {
+  const [batch] = stepBatches(schedule, 1, batchSpec);
+  invariant(batch !== undefined, () => "a schedule without steps");
+  return batch;
 }
 
 export function tokenCounts({ rows, usedTokens, supervisedTokens }: Batch): TokenCounts {

@@ -21,15 +21,16 @@ export async function dialogueWorkload(): Promise<Workload> {
   const samples = Array.from({ length: CONVERSATIONS }, (_, i) => conversation(`c${i}`, model.llm_config.vocab_size)).flat();
   return {
     name: `${CONVERSATIONS} dialogues`,
-    input: { stage: "pairs", seed: 1, samples, mixture: { ecpe: 1 }, budget: { epochs: 1, rowTokens: 1024, rowsPerBatch: 1, accumulation: 1 } },
+    input: { stage: "pairs", seed: 1, mixture: { ecpe: 1 }, budget: { epochs: 1, rowTokens: 1024, rowsPerBatch: 1, accumulation: 1 } },
+    samples,
     model,
     framesPerClip: 0,
     featureRows: NO_MEDIA,
-    prepare: (schedule) => {
+    prepare: (training) => {
       const params = new ParamStore();
       initRandom(model, 1, params);
       const trained = params.names().filter((name) => name.startsWith("language_model."));
-      return trainSteps({ params, config: model, schedule, featureRows: NO_MEDIA, media: () => ({}), learningRates: new Map(trained.map((name) => [name, 1e-4])) });
+      return trainSteps({ params, config: model, ...training, media: () => ({}), learningRates: new Map(trained.map((name) => [name, 1e-4])) });
     },
   };
 }
