@@ -14,23 +14,10 @@ export function differingSettings(got: readonly [RunConfig, StageConfig], expect
   return paths.filter((path) => ours.get(path) !== theirs.get(path)).map((path) => `${path}: got ${ours.get(path) ?? "nothing"}, expected ${theirs.get(path) ?? "nothing"}`);
 }
 
-function decisiveSettings({ seed, model, data, levels }: RunConfig, stage: StageConfig): object {
-  const { checkpoints: _, ...decisive } = stage;
-  return { seed, model: decisiveModel(model), levels, stage: { ...decisive, budget: decisiveBudget(stage.budget) }, data: { root: data.root, frames: data.frames, conversationClip: data.conversationClip, onBad: data.onBad, modalities: data.modalities, ...decisiveFeatures(data) } };
-}
-
-/** Runs from before there was frozenBase go on. */
-function decisiveModel({ frozenBase, ...model }: RunConfig["model"]): object {
-  return frozenBase === "float32" ? model : { ...model, frozenBase };
-}
-
-/** Runs from before there was featureType go on. */
-function decisiveFeatures({ featureType }: RunConfig["data"]): { readonly featureType?: string } {
-  return featureType === "float32" ? {} : { featureType };
-}
-
-function decisiveBudget({ gradientCheckpointing: _, ...budget }: StageConfig["budget"]): object {
-  return budget;
+function decisiveSettings({ seed, model, data, levels }: RunConfig, { checkpoints: _, ...stage }: StageConfig): object {
+  const { gradientCheckpointing: __, ...budget } = stage.budget;
+  const { root, frames, conversationClip, emotionPrompt, causePrompt, onBad, modalities, featureType } = data;
+  return { seed, model, levels, stage: { ...stage, budget }, data: { root, frames, conversationClip, emotionPrompt, causePrompt, onBad, modalities, featureType } };
 }
 
 /** Every plain value as JSON, by its path. */

@@ -13,5 +13,16 @@ test("the type of frozen features decides a stage's numbers, the sizes of disk c
   const half = changed({ featureType: "float16" });
   expect(configHash(half, stage)).not.toBe(hash);
   expect(configHash(changed({ featureType: "bfloat16" }), stage)).not.toBe(configHash(half, stage));
-  expect(differingSettings([half, stage], [config, stage])).toEqual(['data.featureType: got "float16", expected nothing']);
+  expect(differingSettings([half, stage], [config, stage])).toEqual(['data.featureType: got "float16", expected "float32"']);
+});
+
+test("so do the forms of the prompts and what is dropped in training", () => {
+  const config = toyRunConfig("/work");
+  const stage = config.stages[0]!;
+
+  const asked: RunConfig = { ...config, data: { ...config.data, emotionPrompt: "dialogue", causePrompt: "emotions-asked" } };
+
+  expect(differingSettings([asked, stage], [config, stage])).toEqual(['data.emotionPrompt: got "dialogue", expected "utterance"', 'data.causePrompt: got "emotions-asked", expected "emotions-given"']);
+  expect(configHash(asked, stage)).not.toBe(configHash(config, stage));
+  expect(differingSettings([config, { ...stage, dropout: 0.1 }], [config, stage])).toEqual(["stage.dropout: got 0.1, expected 0"]);
 });
