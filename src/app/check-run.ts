@@ -163,15 +163,15 @@ function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, o
   const findings: Finding[] = [];
   const prefixes = new Map<string, { readonly length: number; readonly tasks: Set<TaskName> }>();
   let [tokens, supervised] = [0, 0];
-  for (const { id, task, prefixKey, prefix, branch, supervisedTokens } of encodeSamples(samples, { ...open.encoding, withAnswer: true })) {
+  for (const { id, task, prefixKey, prefix, branch, answerTokens } of encodeSamples(samples, { ...open.encoding, supervise: "answers" })) {
     const length = prefix.inputIds.length + branch.inputIds.length;
-    state.lengths.add(task, { tokens: length, supervised: supervisedTokens });
+    state.lengths.add(task, { tokens: length, supervised: answerTokens });
     state.branchTokens.set(task, (state.branchTokens.get(task) ?? 0) + branch.inputIds.length);
     const shared = prefixes.get(prefixKey) ?? { length: prefix.inputIds.length, tasks: new Set<TaskName>() };
     prefixes.set(prefixKey, shared);
     shared.tasks.add(task);
     tokens += branch.inputIds.length;
-    supervised += supervisedTokens;
+    supervised += answerTokens;
     const { budget, name } = budgetOf(config, split, task);
     if (length > budget) findings.push({ kind: split === "train" ? "over-budget" : "long-prompt", where, what: `the sample ${id} has ${length} tokens, ${name} is ${budget}` });
   }
@@ -249,7 +249,7 @@ interface MemoryOf {
 }
 
 /** A full batch with the data's share of supervised tokens and clips; `m2se plan` has the exact one. */
-function stageMemory({ config: { data, model: { frozenBase } }, stage: { budget }, open, train, shapes, trained }: MemoryOf): MemoryEstimate {
+function stageMemory({ config: { data, model: { frozenBase } }, stage: { budget, trainOnPrompt }, open, train, shapes, trained }: MemoryOf): MemoryEstimate {
   const allTokens = sum([...train.prefixTokens.values(), ...train.branchTokens.values()]);
   const perRow = (count: number): number => Math.ceil((count * budget.rowTokens) / Math.max(1, allTokens));
   const { clipSpec } = open;
@@ -262,7 +262,7 @@ function stageMemory({ config: { data, model: { frozenBase } }, stage: { budget 
     batch: {
       rows: budget.rowsPerBatch,
       length: budget.rowTokens,
-      supervised: budget.rowsPerBatch * perRow(train.supervised),
+      supervised: budget.rowsPerBatch * (trainOnPrompt ? budget.rowTokens : perRow(train.supervised)),
       frames: budget.rowsPerBatch * perRow(train.withVideo) * data.frames,
       sounds: budget.rowsPerBatch * perRow(Math.max(train.withVideo, train.withAudio)),
     },

@@ -26,7 +26,7 @@ export interface StreamedExperiment extends OpenModel {
 
 export interface OpenModel {
   readonly model: ModelFolder;
-  readonly encoding: Omit<EncodeOptions, "withAnswer">;
+  readonly encoding: Omit<EncodeOptions, "supervise">;
   readonly clipSpec: ClipSpec;
 }
 

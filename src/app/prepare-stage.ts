@@ -64,12 +64,17 @@ export function prepareStage(experiment: PlannedExperiment, stage: StageConfig, 
   };
   const schedule = scheduleStage(input);
   refuseTooLong(config, stage, schedule);
-  const context: PlanContext = { drops: dropsByReason(surveyed.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: count(shapes, learningRates.keys()), totalParameters: count(shapes, shapes.keys()) };
+  const context: PlanContext = { supervise: supervisionOf(stage), drops: dropsByReason(surveyed.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: count(shapes, learningRates.keys()), totalParameters: count(shapes, shapes.keys()) };
   const plan = planStage(input, context, schedule);
   const memoryNeed = memoryInput(experiment, stage, { plan, trained: [...learningRates.keys()], frozen, surveyed, shapes, place });
   const memory = estimateMemory(memoryNeed);
   const time = estimateTime(stageWork(experiment, stage, { plan, trained: memoryNeed.trained, shapes }), gigaflops);
   return { schedule, plan: { ...plan, memory, time }, need: { stage: stage.name, estimate: memory, input: memoryNeed }, learningRates, frozen };
+}
+
+/** What of a stage's samples carries labels. */
+export function supervisionOf({ trainOnPrompt }: StageConfig): "answers" | "everything" {
+  return trainOnPrompt ? "everything" : "answers";
 }
 
 /** Peak learning rate of every parameter, out of these, that a stage trains. @throws UserError - ConfigError for patterns that match none. */

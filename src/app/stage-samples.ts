@@ -3,7 +3,7 @@ import type { EmtRecord } from "../data/record.ts";
 import { type Encoder, outlineOf, type SampleOutline } from "../curriculum/outline.ts";
 import type { ClipSource } from "../media/clip-store.ts";
 import type { TaskName } from "../tasks/task.ts";
-import { encodeSamples } from "../text/encode.ts";
+import { encodeSamples, type Supervision } from "../text/encode.ts";
 import { type ClipPlaces, type ClipUsers, clipSources } from "./clips.ts";
 import { type Experiment, samplesOf, samplesOfRecord, type StreamedExperiment } from "./experiment.ts";
 
@@ -15,15 +15,15 @@ export async function outlineSamples(experiment: ClipPlaces & Pick<Experiment, "
   for await (const record of records) {
     const samples = samplesOfRecord(record, tasks, config.data);
     for (const source of clipSources(experiment, samples)) sources.set(source.id, source);
-    for (const sample of encodeSamples(samples, { ...encoding, withAnswer: true })) outlines.push(outlineOf(sample));
+    for (const sample of encodeSamples(samples, { ...encoding, supervise: "answers" })) outlines.push(outlineOf(sample));
   }
   return { samples: outlines, sources: [...sources.values()], clipsOf: ({ clips }) => clips.map(({ clip }) => clip) };
 }
 
-/** Of the training split's samples, answers included. */
-export function sampleEncoder(experiment: Experiment, tasks: readonly TaskName[]): Encoder {
+/** Of the training split's samples. */
+export function sampleEncoder(experiment: Experiment, tasks: readonly TaskName[]): (supervise: Supervision) => Encoder {
   const byId = new Map(samplesOf(experiment, "train", tasks).map((sample) => [sample.id, sample]));
-  return (outlines) => encodeSamples(outlines.flatMap(({ id }) => byId.get(id) ?? []), { ...experiment.encoding, withAnswer: true });
+  return (supervise) => (outlines) => encodeSamples(outlines.flatMap(({ id }) => byId.get(id) ?? []), { ...experiment.encoding, supervise });
 }
 
 /** The records of the training split; the others are read too, for what is wrong in them. */

@@ -14,7 +14,7 @@ import { CacheWatch } from "./cache-watch.ts";
 import { dropsByReason, openClips, surveySamples } from "./clips.ts";
 import { type Experiment, openExperiment } from "./experiment.ts";
 import { baseShapes, placeOf } from "./plan-run.ts";
-import { frozenInAll, prepareStage, tasksOf } from "./prepare-stage.ts";
+import { frozenInAll, prepareStage, supervisionOf, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
 import { isFinished, mediaCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
 import { runStage } from "./run-stage.ts";
@@ -73,9 +73,9 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
   const watch = new CacheWatch();
-  const encode = sampleEncoder(experiment, tasks);
+  const encoder = sampleEncoder(experiment, tasks);
   for (const each of prepared) {
-    yield* runStage({ experiment, ...each, encode, clips, watch, runDir, signal });
+    yield* runStage({ experiment, ...each, encode: encoder(supervisionOf(each.stage)), clips, watch, runDir, signal });
     if (signal.aborted) return;
   }
 }

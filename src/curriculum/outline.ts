@@ -3,7 +3,8 @@
  * comes, so that the schedule of a large dataset takes little memory.
  */
 import type { TaskName } from "../tasks/task.ts";
-import type { EncodedSample, MediaSlot } from "../text/encoded-sample.ts";
+import type { Supervision } from "../text/encode.ts";
+import type { EncodedSample, EncodedSegment, MediaSlot } from "../text/encoded-sample.ts";
 
 /** A clip that a sample looks at or listens to. */
 export type ClipUse = Pick<MediaSlot, "modality" | "clip">;
@@ -18,7 +19,11 @@ export interface SampleOutline {
   /** Tokens of the shared prefix, and of what only this sample has. */
   readonly prefixTokens: number;
   readonly branchTokens: number;
-  readonly supervisedTokens: number;
+  /** Labels where answers alone are learned: all of the branch. */
+  readonly answerTokens: number;
+  /** Labels where everything is learned, of the prefix, which its tree has once, and of the branch. */
+  readonly prefixLabels: number;
+  readonly branchLabels: number;
   /** Distinct ones. */
   readonly clips: readonly ClipUse[];
 }
@@ -31,9 +36,10 @@ export type Encoder = (outlines: readonly SampleOutline[]) => readonly EncodedSa
 
 const NO_CLIPS: readonly ClipUse[] = [];
 
-export function outlineOf({ id, task, unit, prefixKey, prefix, branch, supervisedTokens }: EncodedSample): SampleOutline {
+/** The outline of a sample, whatever of it carries labels. */
+export function outlineOf({ id, task, unit, prefixKey, prefix, branch, answerTokens }: EncodedSample): SampleOutline {
   const clips = distinctClips([...prefix.slots, ...branch.slots]);
-  return { id, task, unit, prefixKey, prefixTokens: prefix.inputIds.length, branchTokens: branch.inputIds.length, supervisedTokens, clips };
+  return { id, task, unit, prefixKey, prefixTokens: prefix.inputIds.length, branchTokens: branch.inputIds.length, answerTokens, prefixLabels: learnable(prefix), branchLabels: learnable(branch), clips };
 }
 
 /** Tokens of a sample on its own. */
@@ -44,6 +50,22 @@ export function outlineTokens({ prefixTokens, branchTokens }: SampleOutline): nu
 /** Row positions that a tree takes. */
 export function treeTokens(tree: OutlineTree): number {
   return tree.reduce((sum, { branchTokens }) => sum + branchTokens, tree[0]?.prefixTokens ?? 0);
+}
+
+/** Labels of a sample's branch. */
+export function branchSupervised({ answerTokens, branchLabels }: SampleOutline, supervise: Supervision): number {
+  return { nothing: 0, answers: answerTokens, everything: branchLabels }[supervise];
+}
+
+/** Labels of a tree. */
+export function treeSupervised(tree: OutlineTree, supervise: Supervision): number {
+  return tree.reduce((sum, sample) => sum + branchSupervised(sample, supervise), supervise === "everything" ? (tree[0]?.prefixLabels ?? 0) : 0);
+}
+
+/** Every token but the first is predicted from those before it, unless features stand in its place. */
+function learnable({ inputIds, slots }: EncodedSegment): number {
+  const features = slots.reduce((sum, { position, count }) => sum + count - Number(position === 0), 0);
+  return Math.max(0, inputIds.length - 1) - features;
 }
 
 function distinctClips(slots: readonly MediaSlot[]): readonly ClipUse[] {

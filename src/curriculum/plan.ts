@@ -1,9 +1,9 @@
 /** @file StagePlan: what a stage would run, in numbers, computed from the very schedule that training executes. */
 import { TASK_NAMES } from "../tasks/task.ts";
 import type { TaskName } from "../tasks/task.ts";
+import type { Supervision } from "../text/encode.ts";
 import type { Modality } from "../text/encoded-sample.ts";
-import type { Mixture } from "./mixture.ts";
-import { outlineTokens, treeTokens } from "./outline.ts";
+import { branchSupervised, outlineTokens, treeSupervised, treeTokens } from "./outline.ts";
 import type { OutlineTree, SampleOutline } from "./outline.ts";
 import { chunk, scheduleStage, stepTrees } from "./schedule.ts";
 import type { StageInput, StageSchedule } from "./schedule.ts";
@@ -16,6 +16,7 @@ export interface TaskPlan {
   readonly available: number;
   /** Samples trained on; a sample drawn in two epochs counts twice. */
   readonly samples: number;
+  /** Of the branches. */
   readonly supervisedTokens: number;
   /** Means over the samples trained on; 0 without any. The prefix counts in full although it is shared. */
   readonly meanTokens: number;
@@ -68,6 +69,7 @@ export interface StagePlan {
 export interface PlanContext {
   /** Samples dropped before encoding, by reason (e.g. unreadable media). */
   readonly drops: Readonly<Record<string, number>>;
+  readonly supervise: Supervision;
   readonly trainableParameters: number;
   readonly totalParameters: number;
 }
@@ -84,26 +86,27 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
   const packedTokens = sum(trees, treeTokens);
   const unpackedTokens = sum(trained, outlineTokens);
   const { rowTokens, rowsPerBatch, accumulation, epochs } = input.budget;
+  const { drops, supervise, ...parameters } = context;
+  const supervised = (some: readonly OutlineTree[]): number => sum(some, (tree) => treeSupervised(tree, supervise));
   const batches = steps.flatMap((step) => chunk(step, rowsPerBatch));
-  const { drops, ...parameters } = context;
   return {
     stage: input.stage,
-    tasks: planTasks(input.samples, trained, input.mixture),
+    tasks: planTasks(input, trained, supervise),
     epochs,
     steps: schedule.steps,
     rows: rows.length,
     rowTokens,
     rowsPerStep: rowsPerBatch * accumulation,
-    supervisedTokens: supervised(trained),
+    supervisedTokens: supervised(trees),
     packedTokens,
     unpackedTokens,
     sharingSaves: share(unpackedTokens - packedTokens, unpackedTokens),
     paddingShare: share(rows.length * rowTokens - packedTokens, rows.length * rowTokens),
     meanTreesPerRow: share(trees.length, rows.length),
-    heaviestRow: heaviestRow(rows),
+    heaviestRow: heaviestRow(rows, supervised),
     largestBatch: {
       rows: largest(batches, (batch) => batch.length),
-      supervisedTokens: largest(batches, (batch) => supervised(batch.flat(2))),
+      supervisedTokens: largest(batches, (batch) => supervised(batch.flat())),
       videoClips: largest(batches, (batch) => clipsOf(batch.flat(2), "video")),
       audioClips: largest(batches, (batch) => clipsOf(batch.flat(2), "audio")),
     },
@@ -115,31 +118,30 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
 }
 
 /** `trained`: one per branch of the rows; not the epochs' draws, because `maxSteps` may end the stage earlier. */
-function planTasks(samples: readonly SampleOutline[], trained: readonly SampleOutline[], mixture: Mixture): StagePlan["tasks"] {
+function planTasks({ samples, mixture }: StageInput, trained: readonly SampleOutline[], supervise: Supervision): StagePlan["tasks"] {
   const tasks: Partial<Record<TaskName, TaskPlan>> = {};
   for (const task of TASK_NAMES) {
     const level = mixture[task];
     if (level === undefined) continue;
     const own = trained.filter((sample) => sample.task === task);
-    const supervisedTokens = supervised(own);
+    const supervisedTokens = sum(own, (sample) => branchSupervised(sample, supervise));
     tasks[task] = {
       level,
       available: samples.filter((sample) => sample.task === task).length,
       samples: own.length,
       supervisedTokens,
       meanTokens: share(sum(own, outlineTokens), own.length),
-      meanAnswerTokens: share(supervisedTokens, own.length),
+      meanAnswerTokens: share(sum(own, ({ answerTokens }) => answerTokens), own.length),
     };
   }
   return tasks;
 }
 
-function heaviestRow(rows: readonly (readonly OutlineTree[])[]): StagePlan["heaviestRow"] {
+function heaviestRow(rows: readonly (readonly OutlineTree[])[], supervised: (trees: readonly OutlineTree[]) => number): StagePlan["heaviestRow"] {
   let heaviest = { supervisedTokens: 0, usedTokens: 0, clips: 0 };
   for (const trees of rows) {
-    const samples = trees.flat();
-    const supervisedTokens = supervised(samples);
-    if (supervisedTokens > heaviest.supervisedTokens) heaviest = { supervisedTokens, usedTokens: sum(trees, treeTokens), clips: new Set(samples.flatMap(({ clips }) => clips.map(({ clip }) => clip))).size };
+    const supervisedTokens = supervised(trees);
+    if (supervisedTokens > heaviest.supervisedTokens) heaviest = { supervisedTokens, usedTokens: sum(trees, treeTokens), clips: new Set(trees.flat().flatMap(({ clips }) => clips.map(({ clip }) => clip))).size };
   }
   return heaviest;
 }
@@ -149,10 +151,6 @@ function clipsOf(samples: readonly SampleOutline[], wanted: Modality): number {
   const names = new Set<string>();
   for (const { clips } of samples) for (const { modality, clip } of clips) if (modality === wanted) names.add(clip);
   return names.size;
-}
-
-function supervised(samples: readonly SampleOutline[]): number {
-  return sum(samples, ({ supervisedTokens }) => supervisedTokens);
 }
 
 function largest<T>(list: readonly T[], value: (element: T) => number): number {

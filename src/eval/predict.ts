@@ -18,7 +18,7 @@ import { type PromptRow, promptRows } from "./prompt-rows.ts";
 export interface Predictor {
   readonly params: Params;
   readonly config: ModelConfig;
-  readonly encoding: Omit<EncodeOptions, "withAnswer">;
+  readonly encoding: Omit<EncodeOptions, "supervise">;
   readonly media: (batch: Batch) => Promise<BatchMedia>;
   readonly rowTokens: number;
   /** Least probability of a pair that is named when cause-pair answers are weighed. */
@@ -40,7 +40,7 @@ export function decodeMethod(wanted: DecodeMethod | "auto", { answers, weighing 
  * @throws UserError (DataError) listing prompts with more tokens than the model has positions.
  */
 export async function* predictSamples(predictor: Predictor, { task, samples, method }: { task: Task; samples: readonly Sample[]; method: DecodeMethod }): AsyncGenerator<readonly Prediction[]> {
-  const encoded = encodeSamples(samples, { ...predictor.encoding, withAnswer: false });
+  const encoded = encodeSamples(samples, { ...predictor.encoding, supervise: "nothing" });
   refuseTooLong(encoded, predictor.config.llm_config.max_position_embeddings);
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   const responses = method === "generate" ? generateAnswers(predictor, task, encoded) : task.weighing === undefined ? scoreAnswers(predictor, task, encoded) : weighAnswers(predictor, { weighing: task.weighing, samples, encoded });

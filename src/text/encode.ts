@@ -23,19 +23,21 @@ export interface MediaTokens {
   readonly tokensPerSound: number;
 }
 
+/** What carries labels: answers with their end; prompts too, but for media places; or nothing, and then the branch stays open after the assistant header. */
+export type Supervision = "nothing" | "answers" | "everything";
+
 export interface EncodeOptions {
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
   readonly system: string;
   readonly mediaTokens: MediaTokens;
   readonly modalities: readonly InputModality[];
-  /** True for training; false leaves the branch open after the assistant header. */
-  readonly withAnswer: boolean;
+  readonly supervise: Supervision;
 }
 
 /**
- * The samples in order; with the answer, every answer token and the end token carry a label. Samples of equal
- * `prefixKey` hold the same prefix object, encoded once.
+ * The samples in order. Samples of equal `prefixKey` hold the same prefix object, encoded once; its last token predicts
+ * nothing, for each branch goes on in its own way.
  */
 export function encodeSamples(samples: readonly Sample[], options: EncodeOptions): EncodedSample[] {
   const prefixes = new Map<string, EncodedSegment>();
@@ -55,22 +57,28 @@ function encodePrefix(sample: Sample, options: EncodeOptions): EncodedSegment {
   const { tokenizer, template, system } = options;
   const { ids, slots } = encodePieces([...beforeUser(template, system), ...renderParts(sample.prefix, options)], tokenizer, "start");
   const start = tokenizer.startIds;
-  return unsupervised([...start, ...ids], slots.map((slot) => ({ ...slot, position: slot.position + start.length })));
+  return promptSegment([...start, ...ids], slots.map((slot) => ({ ...slot, position: slot.position + start.length })), options);
 }
 
 function withBranch(sample: Sample, prefix: EncodedSegment, options: EncodeOptions): EncodedSample {
   const { ids, slots } = encodePieces([...renderParts(sample.instruction, options), ...beforeAnswer(options.template)], options.tokenizer, "text");
-  const answer = options.withAnswer ? encodeAnswer(sample.target, options) : new Int32Array(0);
-  const branch = unsupervised([...ids, ...answer], slots);
+  const answer = options.supervise === "nothing" ? new Int32Array(0) : encodeAnswer(sample.target, options);
+  const branch = promptSegment([...ids, ...answer], slots, options);
   // The one shift: the position before an answer token predicts it; the end token predicts nothing.
   branch.labels.set(answer, ids.length - 1);
-  invariant(!options.withAnswer || answer.length > 0, () => `sample ${sample.id} has no supervised token`);
+  invariant(options.supervise === "nothing" || answer.length > 0, () => `sample ${sample.id} has no supervised token`);
   const { id, task, unit, prefixKey } = sample;
-  return { id, task, unit, prefixKey, prefix, branch, supervisedTokens: answer.length };
+  return { id, task, unit, prefixKey, prefix, branch, answerTokens: answer.length };
 }
 
-function unsupervised(ids: readonly number[], slots: EncodedSegment["slots"]): EncodedSegment {
-  return { inputIds: Int32Array.from(ids), labels: new Int32Array(ids.length).fill(IGNORE_INDEX), slots };
+function promptSegment(ids: readonly number[], slots: EncodedSegment["slots"], { supervise }: EncodeOptions): EncodedSegment {
+  const inputIds = Int32Array.from(ids);
+  const labels = new Int32Array(ids.length).fill(IGNORE_INDEX);
+  if (supervise === "everything") {
+    labels.set(inputIds.subarray(1));
+    for (const { position, count } of slots) labels.fill(IGNORE_INDEX, Math.max(0, position - 1), position + count - 1);
+  }
+  return { inputIds, labels, slots };
 }
 
 function renderParts(parts: readonly Part[], options: EncodeOptions): Piece[] {

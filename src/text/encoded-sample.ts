@@ -32,7 +32,8 @@ export interface EncodedSample {
   readonly prefix: EncodedSegment;
   /** Instruction, assistant header, answer, end of turn; in evaluation without answer and end. */
   readonly branch: EncodedSegment;
-  readonly supervisedTokens: number;
+  /** Of the answer with its end; 0 without one. */
+  readonly answerTokens: number;
 }
 
 /** Tokens of a sample on its own. */

@@ -3,11 +3,11 @@ import { encodeTree } from "../../src/curriculum/encode-tree.ts";
 import { outlineOf, treeTokens } from "../../src/curriculum/outline.ts";
 import { encoderOf, segment, toySample } from "./toy-samples.ts";
 
-const slot = { modality: "video", position: 0, count: 1 } as const;
+const slot = { modality: "video", position: 1, count: 1 } as const;
 
 test("an outline counts the tokens and names every clip once, of the prefix and of the branch", () => {
-  const sample = toySample({ id: "a", task: "eri", unit: "u", prefixKey: "k", prefix: [1, 2, 3, 4], branch: [5, 6, 7], answer: 2, slots: [{ ...slot, clip: "A", offset: 0 }, { ...slot, clip: "A", offset: 1 }] });
-  const branch = segment([5, 6, 7], 2, [{ ...slot, modality: "audio", clip: "A", offset: 0 }, { ...slot, clip: "B", offset: 0 }]);
+  const sample = toySample({ id: "a", task: "eri", unit: "u", prefixKey: "k", prefix: [1, 2, 3, 4], branch: [5, 6, 7], answer: 2, slots: [{ ...slot, clip: "A", offset: 0 }, { ...slot, position: 2, clip: "A", offset: 1 }] });
+  const branch = segment([5, 6, 7], 2, [{ ...slot, modality: "audio", clip: "A", offset: 0 }, { ...slot, position: 2, clip: "B", offset: 0 }]);
 
   expect(outlineOf({ ...sample, branch })).toEqual({
     id: "a",
@@ -16,7 +16,9 @@ test("an outline counts the tokens and names every clip once, of the prefix and 
     prefixKey: "k",
     prefixTokens: 4,
     branchTokens: 3,
-    supervisedTokens: 2,
+    answerTokens: 2,
+    prefixLabels: 1,
+    branchLabels: 0,
     clips: [{ modality: "video", clip: "A" }, { modality: "audio", clip: "A" }, { modality: "video", clip: "B" }],
   });
 });

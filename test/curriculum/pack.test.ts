@@ -82,7 +82,7 @@ test("random samples: each appears once with its own tokens, labels and position
     expect(samples.length).toBeGreaterThan(200);
     for (const sample of samples) expect(paths.get(sample.id)).toEqual(alone(sample));
     expect(Math.max(...rows.map(({ usedTokens }) => usedTokens))).toBeLessThanOrEqual(rowTokens);
-    expect(sum(rows, ({ supervisedTokens }) => supervisedTokens)).toBe(sum(samples, ({ supervisedTokens }) => supervisedTokens));
+    expect(sum(rows, ({ supervisedTokens }) => supervisedTokens)).toBe(sum(samples, ({ answerTokens }) => answerTokens));
   }
 });
 

@@ -5,7 +5,7 @@ import { scheduleStage, stepBatches } from "../../src/curriculum/schedule.ts";
 import type { StageInput } from "../../src/curriculum/schedule.ts";
 import { encoderOf, randomSamples, toySample } from "./toy-samples.ts";
 
-const context = { drops: {}, trainableParameters: 10, totalParameters: 100 };
+const context = { drops: {}, supervise: "answers",  trainableParameters: 10, totalParameters: 100 } as const;
 
 test("a plan of four samples, by hand", () => {
   const slot = { modality: "video", position: 0, count: 1, offset: 0 } as const;
@@ -76,4 +76,18 @@ test("the plan counts exactly what the steps hold, with maxSteps too", () => {
     expect(Object.values(plan.tasks).reduce((sum, { samples }) => sum + samples, 0)).toBe(rows.flatMap(({ segments }) => segments).filter(({ sampleId }) => sampleId !== undefined).length);
     expect(plan.sharingSaves).toBeGreaterThan(0.05);
   }
+});
+
+test("where everything is learned, a tree's prefix counts once, a task's share are its branches", () => {
+  const shared = { prefixKey: "A", prefix: [1, 2, 3, 4], answer: 1 } as const;
+  const samples = [toySample({ ...shared, id: "A:msa", task: "msa", branch: [5, 6, 7] }), toySample({ ...shared, id: "A:erc", task: "erc", branch: [8, 9] })];
+  const input: StageInput = { stage: "one", seed: 1, samples: samples.map(outlineOf), mixture: { msa: 1, erc: 1 }, budget: { epochs: 1, rowTokens: 10, rowsPerBatch: 1, accumulation: 1 } };
+
+  const plan = planStage(input, { ...context, supervise: "everything" });
+
+  // The first token of prefix and branches is predicted by nothing: 3 + 2 + 1.
+  expect(plan.supervisedTokens).toBe(6);
+  expect(plan.heaviestRow.supervisedTokens).toBe(6);
+  expect(plan.largestBatch.supervisedTokens).toBe(6);
+  expect(plan.tasks).toMatchObject({ msa: { supervisedTokens: 2, meanAnswerTokens: 1 }, erc: { supervisedTokens: 1, meanAnswerTokens: 1 } });
 });

@@ -30,7 +30,7 @@ test("the five tasks of a dialogue become one tree per clip and per conversation
   const tokenizer = await toyTokenizer();
   const samples = TASK_NAMES.flatMap((name) => TASKS[name].samples(record));
   const encoded = encodeSamples(samples, {
-    tokenizer, template: chatTemplate("Hermes-2"), system: "You are an expert.", modalities: ["video", "audio", "text"], withAnswer: true,
+    tokenizer, template: chatTemplate("Hermes-2"), system: "You are an expert.", modalities: ["video", "audio", "text"], supervise: "answers",
     mediaTokens: { framesPerClip: 4, tokensPerFrame: 4, tokensPerSound: 8 },
   });
 

@@ -29,7 +29,7 @@ export interface ToySample {
 }
 
 export function toySample({ id, task = "erc", unit, prefixKey, prefix, branch, answer = 1, slots = [] }: ToySample): EncodedSample {
-  return { id, task, unit: unit ?? prefixKey, prefixKey, prefix: segment(prefix, 0, slots), branch: segment(branch, answer), supervisedTokens: answer };
+  return { id, task, unit: unit ?? prefixKey, prefixKey, prefix: segment(prefix, 0, slots), branch: segment(branch, answer), answerTokens: answer };
 }
 
 /** `units` clips with one to four tasks each; prefixes of 4-20 tokens, branches of 2-9. */

@@ -76,7 +76,7 @@ function logProb({ prefix, branch }: EncodedSample, answer: Int32Array): number 
   const ids = [...prompt, ...answer];
   const whole = { inputIds: Int32Array.from(ids), labels: new Int32Array(ids.length).fill(-100), slots: prefix.slots };
   const none = { inputIds: new Int32Array(0), labels: new Int32Array(0), slots: [] };
-  const [row] = promptRows([{ id: "x", task: "erc", unit: "x", prefixKey: "x", prefix: whole, branch: none, supervisedTokens: 0 }], [], 1);
+  const [row] = promptRows([{ id: "x", task: "erc", unit: "x", prefixKey: "x", prefix: whole, branch: none, answerTokens: 0 }], [], 1);
   const batch = toyBatch(row!.row);
   const causal = ids.map((_, query) => ids.map((__, key) => (key <= query ? 0 : -1e9)));
   const logits = tf.tidy(() => {

@@ -201,7 +201,7 @@ function likeliestAlong({ prefix, branch }: EncodedSample, answer: readonly numb
   const prompt = [...prefix.inputIds, ...branch.inputIds];
   const ids = [...prompt, ...answer.slice(0, -1)];
   const whole = { inputIds: Int32Array.from(ids), labels: new Int32Array(ids.length).fill(-100), slots: prefix.slots };
-  const batch = toyBatch(...packRows([{ id: "x", task: "erc", unit: "x", prefixKey: "x", prefix: whole, branch: { inputIds: new Int32Array(0), labels: new Int32Array(0), slots: [] }, supervisedTokens: 0 }], { rowTokens: ids.length }).rows);
+  const batch = toyBatch(...packRows([{ id: "x", task: "erc", unit: "x", prefixKey: "x", prefix: whole, branch: { inputIds: new Int32Array(0), labels: new Int32Array(0), slots: [] }, answerTokens: 0 }], { rowTokens: ids.length }).rows);
   const causal = ids.map((_, query) => ids.map((__, key) => (key <= query ? 0 : -1e9)));
   return tidied(() => {
     const embeds_BSD = embedBatch(params, toyConfig, batch, batchFeatures(params, toyConfig, toyMedia(batch)));

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { outlineOf } from "../../src/curriculum/outline.ts";
 import { z } from "zod";
 import type { Utterance } from "../../src/data/record.ts";
 import type { Part, Sample } from "../../src/tasks/task.ts";
@@ -18,7 +19,7 @@ const INTERNVL2_5_SYSTEM = "你是书生·万象，英文名是InternVL，是由
 test("every answer token and the end token are predicted from the position before, written out by hand", async () => {
   const options = await toyOptions({ system: "s" });
 
-  const { prefix, branch, supervisedTokens } = encodeSample(sample({ prefix: [says("a")], instruction: [says("b")], target: "cd" }), options);
+  const { prefix, branch, answerTokens } = encodeSample(sample({ prefix: [says("a")], instruction: [says("b")], target: "cd" }), options);
 
   const idOf = (token: string): number => options.tokenizer.idOf(token);
   const [a, b, c, d, s, newline] = ["a", "b", "c", "d", "s", "\n"].map(idSpelledBy(options.tokenizer));
@@ -29,7 +30,7 @@ test("every answer token and the end token are predicted from the position befor
   expect([...branch.inputIds]).toEqual([...opening, c, d, end]);
   expect([...branch.labels]).toEqual([...opening.slice(1).map(() => IGNORE_INDEX), c, d, end, IGNORE_INDEX]);
   expect(new Set(prefix.labels)).toEqual(new Set([IGNORE_INDEX]));
-  expect(supervisedTokens).toBe(3);
+  expect(answerTokens).toBe(3);
 });
 
 test("label masks of the original code: what is supervised and what stands before it", async () => {
@@ -55,7 +56,7 @@ test("a clip of three frames gives the prompt of the original code, in every tem
   for (const { template, expanded_prompt } of prompts) {
     const tokenizer = await toyTokenizer({ controls: ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"] });
     const system = template === "internvl2_5" ? INTERNVL2_5_SYSTEM : INTERNVL2_SYSTEM;
-    const options = await toyOptions({ tokenizer, template: chatTemplate(template), system, withAnswer: false, mediaTokens: { framesPerClip: 3, tokensPerFrame: 2, tokensPerSound: 0 } });
+    const options = await toyOptions({ tokenizer, template: chatTemplate(template), system, supervise: "nothing", mediaTokens: { framesPerClip: 3, tokensPerFrame: 2, tokensPerSound: 0 } });
     const encoded = encodeSample(sample({ prefix: [clip({ video: "a.mp4" })], instruction: [says("Describe the clip.")] }), options);
     expect(tokenizer.decode(idsOf(encoded))).toBe(expanded_prompt);
     // In these cases the cut between prefix and branch costs nothing: the ids are those of the whole string.
@@ -142,19 +143,38 @@ test("the prompt without answer is the beginning of the one with it, and an answ
   const one = sample({ prefix: [clip({ video: "a.mp4" })], instruction: [says("Which emotion?")], target: "Joy." });
 
   const training = encodeSample(one, options);
-  const inference = encodeSample(one, { ...options, withAnswer: false });
+  const inference = encodeSample(one, { ...options, supervise: "nothing" });
 
-  expect(inference.supervisedTokens).toBe(0);
+  expect(inference.answerTokens).toBe(0);
   expect(new Set(inference.branch.labels)).toEqual(new Set([IGNORE_INDEX]));
   expect([...training.branch.inputIds]).toEqual([...inference.branch.inputIds, ...encodeAnswer("Joy.", options)]);
+});
+
+test("where everything is learned, each token is predicted by the one before it, but for media places, the first, and what stands behind a shared prefix", async () => {
+  const options = await toyOptions({ supervise: "everything" });
+  const one = sample({ prefix: [clip({ video: "a.mp4" }), says("hello")], instruction: [says("Which emotion?")], target: "Joy." });
+
+  const { prefix, branch, answerTokens } = encodeSample(one, options);
+
+  const picture = options.tokenizer.idOf("<IMG_CONTEXT>");
+  const sound = options.tokenizer.idOf("<AUDIO_CONTEXT>");
+  const expected = (ids: Int32Array): number[] => [...ids].map((_, i) => ids[i + 1] ?? IGNORE_INDEX).map((id) => (id === picture || id === sound ? IGNORE_INDEX : id));
+  expect([...prefix.labels]).toEqual(expected(prefix.inputIds));
+  expect([...branch.labels]).toEqual(expected(branch.inputIds));
+  expect([...prefix.labels].filter((label) => label === IGNORE_INDEX).length).toBe(2 * 3 + 4 + 1); // two frames, a sound, the end
+  expect(answerTokens).toBe(encodeAnswer("Joy.", options).length);
+  const { prefixLabels, branchLabels } = outlineOf({ ...one, prefix, branch, answerTokens });
+  const count = (labels: Int32Array): number => labels.filter((label) => label !== IGNORE_INDEX).length;
+  expect({ prefixLabels, branchLabels }).toEqual({ prefixLabels: count(prefix.labels), branchLabels: count(branch.labels) });
+  expect(outlineOf(encodeSample(one, { ...options, supervise: "answers" }))).toEqual(outlineOf({ ...one, prefix, branch, answerTokens }));
 });
 
 test("an empty answer still teaches the end token", async () => {
   const options = await toyOptions({});
 
-  const { branch, supervisedTokens } = encodeSample(sample({ target: "" }), options);
+  const { branch, answerTokens } = encodeSample(sample({ target: "" }), options);
 
-  expect(supervisedTokens).toBe(1);
+  expect(answerTokens).toBe(1);
   expect([...branch.labels].slice(-2)).toEqual([options.tokenizer.idOf("<|im_end|>"), IGNORE_INDEX]);
 });
 
@@ -197,7 +217,7 @@ async function toyOptions(changes: Partial<EncodeOptions>): Promise<EncodeOption
     system: "You are an expert.",
     mediaTokens: { framesPerClip: 2, tokensPerFrame: 3, tokensPerSound: 4 },
     modalities: ["video", "audio", "text"],
-    withAnswer: true,
+    supervise: "answers",
     ...changes,
   };
 }

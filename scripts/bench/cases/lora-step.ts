@@ -64,7 +64,7 @@ function oneSample(tokens: number): Pick<Training, "schedule" | "batchSpec"> {
   const ids = Int32Array.from({ length: tokens }, () => draw.integer(INTERNVL2_1B.llm_config.vocab_size));
   const prefix = segment(ids.subarray(0, tokens - SUPERVISED), "prompt");
   const branch = segment(ids.subarray(tokens - SUPERVISED), "answer");
-  const sample = { id: "bench", task: "eri", unit: "bench", prefixKey: "bench", prefix, branch, supervisedTokens: SUPERVISED } as const;
+  const sample = { id: "bench", task: "eri", unit: "bench", prefixKey: "bench", prefix, branch, answerTokens: SUPERVISED } as const;
   const budget = { epochs: 1, rowTokens: tokens, rowsPerBatch: 1, accumulation: 1 };
   const schedule = sameStepAgain(scheduleStage({ stage: "bench", seed: 1, samples: [outlineOf(sample)], mixture: { eri: 1 }, budget }));
   return { schedule, batchSpec: { encode: () => [sample], featureRows: NO_MEDIA } };

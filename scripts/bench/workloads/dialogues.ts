@@ -49,6 +49,6 @@ function conversation(id: string, vocabulary: number): EncodedSample[] {
     prefixKey: id,
     prefix,
     branch: segment(BRANCH.question + BRANCH.answer, BRANCH.answer),
-    supervisedTokens: BRANCH.answer,
+    answerTokens: BRANCH.answer,
   }));
 }
