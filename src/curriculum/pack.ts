@@ -75,6 +75,7 @@ function fullest(open: readonly OpenRow[]): number {
 
 /** Samples of one prefix as one tree, or, when that exceeds the row, as several that repeat the prefix. */
 function growTrees(group: readonly SampleOutline[], rowTokens: number): OutlineTree[] {
+  if (treeTokens(group) <= rowTokens) return [group];
   const trees: SampleOutline[][] = [];
   let free = 0;
   for (const outline of group) {

@@ -1,4 +1,5 @@
-/** @file Where a name was first seen, for very many names: a number each instead of a text. */
+/** @file Where a name was first seen, for very many names. */
+import { createNameTable } from "../core/name-table.ts";
 import { SPLITS } from "./record.ts";
 import type { Split } from "./record.ts";
 
@@ -14,19 +15,18 @@ export interface Place {
 }
 
 export function createPlaces(): Places {
-  const lines = new Map<string, number>();
+  const lines = createNameTable();
   const paths = new Map<Split, string>();
   return {
     claim: (name, { split, where }) => {
-      const packed = lines.get(name);
-      if (packed !== undefined) {
-        const first = SPLITS[packed % SPLITS.length] ?? split;
-        return { split: first, where: `${paths.get(first) ?? ""}:${Math.floor(packed / SPLITS.length)}` };
-      }
       const at = where.lastIndexOf(":");
-      paths.set(split, where.slice(0, at));
-      lines.set(name, Number(where.slice(at + 1)) * SPLITS.length + SPLITS.indexOf(split));
-      return undefined;
+      const packed = lines.claim(name, Number(where.slice(at + 1)) * SPLITS.length + SPLITS.indexOf(split));
+      if (packed === undefined) {
+        if (!paths.has(split)) paths.set(split, where.slice(0, at));
+        return undefined;
+      }
+      const first = SPLITS[packed % SPLITS.length] ?? split;
+      return { split: first, where: `${paths.get(first) ?? ""}:${Math.floor(packed / SPLITS.length)}` };
     },
   };
 }

@@ -6,6 +6,7 @@ import { readdir, realpath, rm, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { UserError } from "../../core/errors.ts";
+import { createNameTable } from "../../core/name-table.ts";
 import type { Problem } from "../../core/errors.ts";
 import { isMissing, toJson, writeFileAtomic } from "../../core/files.ts";
 import { rng } from "../../core/rng.ts";
@@ -60,7 +61,7 @@ export async function buildDataset(input: BuildInput): Promise<BuildReport> {
   await requireFolder(mediaRoot, "--media");
   await requireFreeOut(out, root);
   const counter = createCounter();
-  const ids = new Set<string>();
+  const ids = createNameTable();
   const context: RecordContext = {
     realRoot: await realpath(mediaRoot),
     options,
@@ -89,7 +90,7 @@ export async function buildDataset(input: BuildInput): Promise<BuildReport> {
             await tell({ kind: "repeated", where: event.where, what: `${repeated.startsWith("\n") ? "utterance" : "record"} id "${repeated.trim()}" is used already; the record is left out` });
             continue;
           }
-          for (const id of [event.record.id, ...event.record.utterances.map((one) => `\n${one.id}`)]) ids.add(id);
+          for (const id of [event.record.id, ...event.record.utterances.map((one) => `\n${one.id}`)]) ids.claim(id, 0);
           const writer = writers.get(event.record.split) ?? (await openJsonlWriter(join(out, `${event.record.split}.jsonl`)));
           writers.set(event.record.split, writer);
           counter.record(event.record);

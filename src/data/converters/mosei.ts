@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { UserError } from "../../core/errors.ts";
+import { createNameTable } from "../../core/name-table.ts";
 import { openCsv } from "../files/csv.ts";
 import type { CsvRow } from "../files/csv.ts";
 import { inFolder, walkFolders } from "../files/walk.ts";
@@ -29,7 +30,7 @@ export async function* convertMosei({ root, mediaRoot, options }: ConverterInput
   if (raw === undefined) yield notice("no-clips", mediaRoot, "no folder Raw below the media root: the records are text only");
   const csv = await openCsv(path, COLUMNS);
   if (csv.encoding === "windows-1252") yield notice("encoding", path, "this file is not UTF-8 and was read as Windows-1252");
-  const seen = new Set<string>();
+  const seen = createNameTable();
   for await (const row of csv.rows) {
     const where = `${path}:${row.line}`;
     const id = row.kind === "row" ? `${row.cell("video_id")}$_$${row.cell("clip_id")}` : "";
@@ -37,7 +38,7 @@ export async function* convertMosei({ root, mediaRoot, options }: ConverterInput
     yield { kind: "row", file: path, refused: refusal !== undefined };
     if (refusal !== undefined) yield refusal;
     if (row.kind === "fault" || refusal !== undefined) continue;
-    seen.add(id);
+    seen.claim(id, row.line);
     yield* draft(row, { where, id, raw, emotions, options });
   }
 }
