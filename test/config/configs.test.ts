@@ -60,25 +60,28 @@ test.each(["tiny.yaml", "tiny-lora.yaml", "smoke.yaml"])("%s trains the paper's 
   expect(tasks[1]).toEqual(expect.arrayContaining(["eri", "ecpe", "erc", "msa"])); // what else it holds is rehearsal
 });
 
-test.each(["meld-text.yaml", "ecf-pairs.yaml", "ecf-semeval.yaml"])("%s trains a decoder of words alone from a random start, and a validation split picks its checkpoint", async (file) => {
+test.each(["meld-text.yaml", "ecf-pairs.yaml", "ecf-semeval.yaml"])("%s trains a decoder of words alone from a random start, words first, and a validation split picks its checkpoint", async (file) => {
   const { config } = await loadConfig(join(FOLDER, file));
   const model = await readModelFolder(config.model.folder);
-  const [stage, ...others] = config.stages;
+  const [language, answers, ...others] = config.stages;
 
   expect(others).toEqual([]);
+  expect([language!.trainOnPrompt, answers!.trainOnPrompt, answers!.initFrom]).toEqual([true, false, language!.name]);
   expect(config.data.modalities).toEqual(["text"]);
   expect(config.model.init).toBe("random");
-  expect(Object.keys(stage!.mixture)).toEqual([stage!.checkpoints.best?.task]);
+  expect(Object.keys(answers!.mixture)).toEqual([answers!.checkpoints.best?.task]);
   expect(config.eval.split).toBe("test");
-  const trained = [...trainableParameters(stage!.trainable, [...expectedParameters(model.config).keys()], file).keys()];
-  expect(trained.length).toBeGreaterThan(0);
-  expect(trained.filter((name) => !name.startsWith("language_model."))).toEqual([]);
+  for (const { trainable } of config.stages) {
+    const trained = [...trainableParameters(trainable, [...expectedParameters(model.config).keys()], file).keys()];
+    expect(trained.length).toBeGreaterThan(0);
+    expect(trained.filter((name) => !name.startsWith("language_model."))).toEqual([]);
+  }
 });
 
 test("the real-data presets differ in what their prompts show", async () => {
   const dataOf = async (file: string) => (await loadConfig(join(FOLDER, file))).config.data;
 
-  expect(await dataOf("meld-text.yaml")).toMatchObject({ emotionPrompt: "dialogue" });
+  expect(await dataOf("meld-text.yaml")).toMatchObject({ emotionPrompt: "utterance" });
   expect(await dataOf("ecf-pairs.yaml")).toMatchObject({ causePrompt: "emotions-given" });
   expect(await dataOf("ecf-semeval.yaml")).toMatchObject({ causePrompt: "emotions-asked" });
   expect(await dataOf("tiny.yaml")).toMatchObject({ emotionPrompt: "utterance", causePrompt: "emotions-given" });
