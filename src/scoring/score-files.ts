@@ -4,6 +4,7 @@ import { intervalsOf } from "../eval/intervals.ts";
 import type { BootstrapInfo } from "../eval/intervals.ts";
 import type { Intervals } from "../metrics/bootstrap.ts";
 import { scoreCounted } from "../metrics/counts.ts";
+import { parsePairs, renderPairs } from "../tasks/cause-answer.ts";
 import type { TaskName } from "../tasks/task.ts";
 import { align, alignWithOwnGold } from "./align.ts";
 import type { Aligned, Alignment, AlignedRow } from "./align.ts";
@@ -147,6 +148,8 @@ export function alignedRows({ task, protocol, predictions, gold }: Pick<ScoreFil
 
 function sameAnswer(a: string, b: string): boolean {
   if (labelWord(a) === labelWord(b) || (isNoCause(a) && isNoCause(b))) return true;
+  const [pairs, others] = [parsePairs(a), parsePairs(b)];
+  if (pairs !== undefined && others !== undefined) return renderPairs(pairs) === renderPairs(others); // in any order
   const [first, second] = [readNumber(a), readNumber(b)];
   if (first !== undefined && second !== undefined) return first === second;
   // A file may say the polarity and the other the score that it comes from.

@@ -140,3 +140,18 @@ test("predictions alone need a gold file", async () => {
 test("pairs in rows whose ids name no conversation cannot be scored by conversation", async () => {
   await expect(scoreRows([["1_joy,1", "1_joy,1"]], { task: "ecpe", protocol: "official" })).rejects.toThrow("this row has no id or clip name, expected one that names conversation and utterance, such as dia1375utt3");
 });
+
+test("the same pairs in another order are no other gold answer, other pairs are", async () => {
+  const pairs = (...list: readonly (readonly [string, string])[]) => list;
+  const turns = {
+    conversation_ID: 3,
+    conversation: [1, 2, 3].map((n) => ({ utterance_ID: n, text: `t${n}`, speaker: "A", emotion: "joy" })),
+    "emotion-cause_pairs": pairs(["2_joy", "2"], ["2_joy", "1"], ["3_joy", "3"]),
+  };
+  const said = (id: string, gold: string) => ({ id, task: "ecpe", gold, response: gold });
+  const { gold, predictions } = await filesOf({ gold: JSON.stringify([turns]), predictions: jsonl(said("dia3utt2:ecpe", "2_joy,1;2_joy,2"), said("dia3utt3:ecpe", "3_joy,2")) });
+
+  const { alignment } = await report({ task: "ecpe", protocol: "paper", predictions, gold });
+
+  expect(alignment.otherGold).toEqual({ count: 1, first: ["dia3_utt3"] });
+});
