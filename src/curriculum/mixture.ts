@@ -57,11 +57,11 @@ export function resolveMixture(
   return resolved;
 }
 
-/** The samples an epoch holds: drawn unit by unit and task by task, in a random order of trees; a tree's samples stay together. */
-export function drawEpoch<T extends Drawable>(samples: readonly T[], mixture: Mixture, key: EpochKey): T[] {
-  const trees = [...groupByPrefix(samples.filter(decision(mixture, key)))];
-  const order = rng(key.seed, "order", key.stage, key.epoch).shuffle(trees);
-  return order.slice(0, Math.ceil(order.length * key.share)).flat();
+/** The samples an epoch holds, those of one prefix together: drawn unit by unit and task by task, the groups in a random order. */
+export function drawEpoch<T extends Drawable>(samples: readonly T[], mixture: Mixture, key: EpochKey): T[][] {
+  const groups = groupByPrefix(samples.filter(decision(mixture, key)));
+  const order = rng(key.seed, "order", key.stage, key.epoch).shuffle(groups);
+  return order.slice(0, Math.ceil(order.length * key.share));
 }
 
 /** The epochs of a budget with their shares: 2.5 is two whole ones and the first half of a third. */

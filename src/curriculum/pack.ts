@@ -3,7 +3,6 @@
  * order of the samples, so the mixture's random order survives.
  */
 import type { Problem } from "../core/errors.ts";
-import { groupByPrefix } from "./mixture.ts";
 import { outlineTokens, treeTokens } from "./outline.ts";
 import type { OutlineTree, SampleOutline } from "./outline.ts";
 
@@ -38,11 +37,11 @@ export function tooLongProblems(tooLong: readonly TooLong[], { stage, rowTokens 
   }));
 }
 
-/** Which trees share a row. Best fit over the last open rows; all samples must fit a row. */
-export function assignRows(samples: readonly SampleOutline[], rowTokens: number): OutlineTree[][] {
+/** Which trees share a row, from groups of one prefix. Best fit over the last open rows; all samples must fit a row. */
+export function assignRows(groups: readonly OutlineTree[], rowTokens: number): OutlineTree[][] {
   const closed: OpenRow[] = [];
   const open: OpenRow[] = [];
-  for (const tree of groupByPrefix(samples).flatMap((group) => growTrees(group, rowTokens))) {
+  for (const tree of groups.flatMap((group) => growTrees(group, rowTokens))) {
     const tokens = treeTokens(tree);
     const row = bestFit(open, tokens) ?? openRow(open, rowTokens);
     row.trees.push(tree);
@@ -74,7 +73,7 @@ function fullest(open: readonly OpenRow[]): number {
 }
 
 /** Samples of one prefix as one tree, or, when that exceeds the row, as several that repeat the prefix. */
-function growTrees(group: readonly SampleOutline[], rowTokens: number): OutlineTree[] {
+function growTrees(group: OutlineTree, rowTokens: number): readonly OutlineTree[] {
   if (treeTokens(group) <= rowTokens) return [group];
   const trees: SampleOutline[][] = [];
   let free = 0;

@@ -11,7 +11,7 @@ import { candidateAnswers, likelyPairs } from "./cause-candidates.ts";
 import { parseRows, withFailures } from "./parsed-rows.ts";
 import { PAPER_FORM } from "./prompt-form.ts";
 import type { PromptForm } from "./prompt-form.ts";
-import { conversationParts, turnSample } from "./prompt.ts";
+import { conversationParts, recordPrefixKey, turnSample } from "./prompt.ts";
 import { answerByRule, mostFrequent } from "./rules.ts";
 import type { Sample, ScoredRow, Scores, Task } from "./task.ts";
 
@@ -61,7 +61,7 @@ function samples(record: EmtRecord, { causePrompt }: PromptForm = PAPER_FORM): r
     task: "ecpe",
     record,
     unit: record.id,
-    prefixKey: `conversation:${record.id}`,
+    prefixKey: recordPrefixKey("conversation", record),
     prefix: conversationParts(isGiven ? OPENING : OPENING_ASKED, record, markOf),
     identifier: IDENTIFIER,
     question: isGiven ? "The emotion-cause indices of the target utterance are:" : "The emotion-cause pairs of the target utterance are:",

@@ -7,7 +7,7 @@ import type { Counted, Counts } from "../metrics/counts.ts";
 import { accuracyOf, classScoresOf, macroF1, weightedF1 } from "../metrics/f1.ts";
 import { canonicalLabel, countLabels, majorityBaseline, renderLabel } from "./label-answer.ts";
 import { PAPER_FORM } from "./prompt-form.ts";
-import { clipSample, conversationParts, turnSample } from "./prompt.ts";
+import { clipSample, conversationParts, recordPrefixKey, turnSample } from "./prompt.ts";
 import type { Sample, ScoredRow, Scores, Task } from "./task.ts";
 
 const IDENTIFIER = "<emotion>";
@@ -44,7 +44,7 @@ function utteranceSamples(record: EmtRecord): readonly Sample[] {
 
 /** Ours: the dialogue is the prefix that its utterances share; a branch names its utterance once more. No label is shown. */
 function dialogueSamples(record: EmtRecord): readonly Sample[] {
-  const shared = { task: "erc", record, prefixKey: `dialogue:${record.id}`, prefix: conversationParts(OPENING, record), identifier: IDENTIFIER, question: INSTRUCTION } as const;
+  const shared = { task: "erc", record, prefixKey: recordPrefixKey("dialogue", record), prefix: conversationParts(OPENING, record), identifier: IDENTIFIER, question: INSTRUCTION } as const;
   return record.utterances.flatMap((utterance, i) => (utterance.emotion === undefined ? [] : [turnSample({ ...shared, utterance, number: i + 1, unit: utterance.id, target: renderLabel(utterance.emotion) })]));
 }
 

@@ -34,12 +34,17 @@ export function clipSample(input: {
     task,
     recordId: record.id,
     unit: utterance.id,
-    // With a word of its own: a record of one utterance often bears that utterance's id.
-    prefixKey: `clip:${utterance.id}`,
+    // The unit's very text: a million of them take no memory twice.
+    prefixKey: utterance.id,
     prefix: [...clipParts(utterance), text("The person says: '"), { kind: "transcript", text: utterance.text }, text("'")],
     instruction: [text(` ${identifier} ${instruction}`)],
     target,
   };
+}
+
+/** A key for the prefix of a whole record, which may bear the id of an utterance: set apart by a line break, with which no id begins. */
+export function recordPrefixKey(kind: "conversation" | "dialogue", { id }: EmtRecord): string {
+  return `\n${kind}:${id}`;
 }
 
 /** A conversation's turns, a line each, after the opening: what all its targets share. */

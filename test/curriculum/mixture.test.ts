@@ -27,7 +27,7 @@ test("a mixture that can draw nothing is an error", () => {
 test("over many units a task's share is its level, and tasks and epochs are drawn independently", () => {
   const units = 4000;
   const samples = clips(units);
-  const draw = (epoch: number): Set<string> => new Set(drawEpoch(samples, { msa: 0.8, erc: 0.3 }, { ...key, epoch }).map(({ unit, task }) => `${unit} ${task}`));
+  const draw = (epoch: number): Set<string> => new Set(drawEpoch(samples, { msa: 0.8, erc: 0.3 }, { ...key, epoch }).flat().map(({ unit, task }) => `${unit} ${task}`));
   const [first, second] = [draw(0), draw(1)];
   const share = (holds: (unit: string) => boolean): number => samples.filter(({ task, unit }) => task === "msa" && holds(unit)).length / units;
 
@@ -42,17 +42,17 @@ test("over many units a task's share is its level, and tasks and epochs are draw
 test("probability 1 draws everything and 0 nothing; a unit that draws no task is absent", () => {
   const samples = clips(50);
 
-  expect(drawEpoch(samples, { msa: 1, erc: 0 }, key).map(({ unit }) => unit).sort()).toEqual(samples.filter(({ task }) => task === "msa").map(({ unit }) => unit).sort());
+  expect(drawEpoch(samples, { msa: 1, erc: 0 }, key).flat().map(({ unit }) => unit).sort()).toEqual(samples.filter(({ task }) => task === "msa").map(({ unit }) => unit).sort());
 });
 
 test("an epoch drawn again is identical; another seed, stage or epoch is not", () => {
   const samples = clips(100);
-  const draw = (changes: Partial<EpochKey>): string[] => drawEpoch(samples, { msa: 0.5, erc: 0.5 }, { ...key, ...changes }).map(({ unit, task }) => `${unit} ${task}`);
+  const draw = (changes: Partial<EpochKey>): string[] => drawEpoch(samples, { msa: 0.5, erc: 0.5 }, { ...key, ...changes }).flat().map(({ unit, task }) => `${unit} ${task}`);
 
   expect(draw({}).length).toBeGreaterThan(50);
   expect(draw({})).toEqual(draw({}));
   for (const changes of [{ seed: 43 }, { stage: "two" }, { epoch: 1 }]) {
-    const order = (keyChanges: Partial<EpochKey>): string[] => drawEpoch(samples, { msa: 1 }, { ...key, ...keyChanges }).map(({ unit }) => unit);
+    const order = (keyChanges: Partial<EpochKey>): string[] => drawEpoch(samples, { msa: 1 }, { ...key, ...keyChanges }).flat().map(({ unit }) => unit);
     expect(draw(changes)).not.toEqual(draw({}));
     expect(order(changes)).not.toEqual(order({}));
     expect(order(changes).sort()).toEqual(order({}).sort());
@@ -60,7 +60,7 @@ test("an epoch drawn again is identical; another seed, stage or epoch is not", (
 });
 
 test("adding clips changes no decision about the others", () => {
-  const draw = (count: number): string[] => drawEpoch(clips(count), { msa: 0.5 }, key).map(({ unit }) => unit);
+  const draw = (count: number): string[] => drawEpoch(clips(count), { msa: 0.5 }, key).flat().map(({ unit }) => unit);
   const [few, many] = [draw(100), draw(200)];
 
   expect(few.length).toBeGreaterThan(20);
@@ -70,7 +70,7 @@ test("adding clips changes no decision about the others", () => {
 test("all targets of a conversation share one decision, and a tree's samples stand together in random order of trees", () => {
   const samples = Array.from({ length: 60 }, (_, i): Drawable => ({ task: "ecpe", unit: `d${i % 20}`, prefixKey: `d${i % 20}` }));
 
-  const drawn = drawEpoch(samples, { ecpe: 0.5 }, key).map(({ unit }) => unit);
+  const drawn = drawEpoch(samples, { ecpe: 0.5 }, key).flat().map(({ unit }) => unit);
 
   const order = drawn.filter((unit, i) => unit !== drawn[i - 1]);
   expect(new Set(order).size).toBe(order.length);
@@ -82,9 +82,9 @@ test("all targets of a conversation share one decision, and a tree's samples sta
 
 test("half an epoch is the first half of the whole one's order", () => {
   const samples = clips(41);
-  const whole = drawEpoch(samples, { msa: 1 }, key);
+  const whole = drawEpoch(samples, { msa: 1 }, key).flat();
 
-  expect(drawEpoch(samples, { msa: 1 }, { ...key, share: 0.5 })).toEqual(whole.slice(0, 21));
+  expect(drawEpoch(samples, { msa: 1 }, { ...key, share: 0.5 }).flat()).toEqual(whole.slice(0, 21));
 });
 
 test("epochs and their shares", () => {

@@ -35,7 +35,7 @@ test("the steps of an epoch hold each drawn sample once; only the last step of a
   }
 
   const { stage, seed, mixture } = input();
-  const drawn = epochShares(budget.epochs).map((share, epoch) => drawEpoch(SAMPLES, mixture, { seed, stage, epoch, share }).map(({ id }) => id));
+  const drawn = epochShares(budget.epochs).map((share, epoch) => drawEpoch(SAMPLES, mixture, { seed, stage, epoch, share }).flat().map(({ id }) => id));
   expect(byEpoch.map((ids) => [...ids].sort())).toEqual(drawn.map((ids) => [...ids].sort()));
   expect(Math.min(...byEpoch.map((ids) => ids.length))).toBeGreaterThan(20);
   expect(raggedSteps.length).toBeGreaterThan(0);

@@ -1,6 +1,7 @@
 /** @file Encoded samples without a tokenizer: ids are counted so that every token of a test is recognisable. */
 import { rng } from "../../src/core/rng.ts";
 import { encodeTree } from "../../src/curriculum/encode-tree.ts";
+import { groupByPrefix } from "../../src/curriculum/mixture.ts";
 import { type Encoder, outlineOf } from "../../src/curriculum/outline.ts";
 import { assignRows, splitByLength, type TooLong } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
@@ -48,7 +49,7 @@ export function randomSamples(seed: number, units: number): EncodedSample[] {
 export function packRows(samples: readonly EncodedSample[], { rowTokens }: { readonly rowTokens: number }): { rows: PackedRow[]; tooLong: TooLong[] } {
   const { fitting, tooLong } = splitByLength(samples.map(outlineOf), rowTokens);
   const encode = encoderOf(samples);
-  return { rows: assignRows(fitting, rowTokens).map((trees) => buildRow(trees.map((tree) => encodeTree(tree, encode)), rowTokens)), tooLong };
+  return { rows: assignRows(groupByPrefix(fitting), rowTokens).map((trees) => buildRow(trees.map((tree) => encodeTree(tree, encode)), rowTokens)), tooLong };
 }
 
 /** Looks the samples up. */

@@ -29,7 +29,7 @@ test("with the dialogue in front every turn is shown without its label, and a br
     ["dia7_utt2:erc", "dia7_utt2", "Neutral."],
     ["dia7_utt3:erc", "dia7_utt3", "Surprise."],
   ]);
-  expect(new Set(samples.map(({ prefixKey }) => prefixKey))).toEqual(new Set(["dialogue:dia7"]));
+  expect(new Set(samples.map(({ prefixKey }) => prefixKey))).toEqual(new Set(["\ndialogue:dia7"]));
 });
 
 test("the seven answers stand in the paper's order and parse to themselves", () => {
