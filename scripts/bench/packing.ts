@@ -5,7 +5,7 @@
 import { selectBackend } from "../../src/backend/select.ts";
 import { type Column, renderTable } from "../../src/cli/render/table.ts";
 import { buildBatch } from "../../src/curriculum/batch.ts";
-import { outlineOf, treeTokens } from "../../src/curriculum/outline.ts";
+import { finder, outlineOf, treeTokens } from "../../src/curriculum/outline.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
 import { chunk, scheduleStage, type StageSchedule } from "../../src/curriculum/schedule.ts";
 import { type EncodedSample, sampleLength } from "../../src/text/encoded-sample.ts";
@@ -15,7 +15,7 @@ import { openPeer } from "./peer.ts";
 import { dialogueWorkload } from "./workloads/dialogues.ts";
 import { tinyWorkload } from "./workloads/tiny-mixture.ts";
 import type { Workload } from "./workloads/workload.ts";
-import { encoderOf, trainTask } from "./cases/train-steps.ts";
+import { trainTask } from "./cases/train-steps.ts";
 import { DEFAULT_BACKEND } from "./runs.ts";
 
 const ROUNDS = 5;
@@ -45,7 +45,7 @@ async function ourEpochs({ input, samples, featureRows, prepare }: Workload): Pr
     { layout: "separate", own: samples.map(separate) },
   ].map(({ layout, own }) => {
     const schedule = scheduleStage({ ...input, samples: own.map(outlineOf), budget: { ...input.budget, epochs: ROUNDS + 1 } });
-    return { layout, schedule, step: prepare({ schedule, batchSpec: { encode: encoderOf(own), featureRows } }), times: [] as number[] };
+    return { layout, schedule, step: prepare({ schedule, batchSpec: { encode: finder(own), featureRows } }), times: [] as number[] };
   });
   for (let round = 0; round <= ROUNDS; round++) {
     for (const { schedule, step, times } of layouts) {
@@ -89,7 +89,7 @@ async function peerEpoch({ input, samples, model, framesPerClip, featureRows }: 
 function paddedBatches({ input, samples: all }: Pick<Workload, "input" | "samples">) {
   const { budget } = input;
   const [epoch] = scheduleStage({ ...input, samples: all.map(outlineOf) }).epochs;
-  const samples = [...encoderOf(all)((epoch?.rows ?? []).flat(2))].sort((a, b) => sampleLength(a) - sampleLength(b));
+  const samples = finder(all)((epoch?.rows ?? []).flat(2)).sort((a, b) => sampleLength(a) - sampleLength(b));
   const longest = sampleLength(samples.at(-1)!);
   const size = Math.max(1, Math.round((budget.rowTokens * budget.rowsPerBatch) / longest));
   return chunk(samples, size).map((batch) => {

@@ -24,6 +24,7 @@ import { TASKS } from "../tasks/index.ts";
 import type { PromptForm } from "../tasks/prompt-form.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
+import { sampleLength } from "../text/encoded-sample.ts";
 import { openModel, type OpenModel } from "./experiment.ts";
 import { baseShapes } from "./plan-run.ts";
 import { adaptedStages } from "./stage-adapters.ts";
@@ -163,8 +164,9 @@ function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, o
   const findings: Finding[] = [];
   const prefixes = new Map<string, { readonly length: number; readonly tasks: Set<TaskName> }>();
   let [tokens, supervised] = [0, 0];
-  for (const { id, task, prefixKey, prefix, branch, answerTokens } of encodeSamples(samples, { ...open.encoding, supervise: "answers" })) {
-    const length = prefix.inputIds.length + branch.inputIds.length;
+  for (const sample of encodeSamples(samples, { ...open.encoding, supervise: "answers" })) {
+    const { id, task, prefixKey, prefix, branch, answerTokens } = sample;
+    const length = sampleLength(sample);
     state.lengths.add(task, { tokens: length, supervised: answerTokens });
     state.branchTokens.set(task, (state.branchTokens.get(task) ?? 0) + branch.inputIds.length);
     const shared = prefixes.get(prefixKey) ?? { length: prefix.inputIds.length, tasks: new Set<TaskName>() };

@@ -12,6 +12,7 @@ import { refuseToTrainPacked } from "../model/frozen-base.ts";
 import { type ParamStore, type Shapes, sizeOfShape } from "../model/params.ts";
 import { frozenTowers, statesShape, type Tower, TOWERS } from "../model/tower-states.ts";
 import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
+import type { Learned } from "../text/encode.ts";
 import { estimateMemory, type MemoryEstimate, type MemoryInput, type Place } from "../train/memory-estimate.ts";
 import type { StageNeed } from "../train/memory-fit.ts";
 import { estimateTime, type TimeEstimate, type WorkInput } from "../train/time-estimate.ts";
@@ -73,7 +74,7 @@ export function prepareStage(experiment: PlannedExperiment, stage: StageConfig, 
 }
 
 /** What of a stage's samples carries labels. */
-export function supervisionOf({ trainOnPrompt }: StageConfig): "answers" | "everything" {
+export function supervisionOf({ trainOnPrompt }: StageConfig): Learned {
   return trainOnPrompt ? "everything" : "answers";
 }
 

@@ -12,7 +12,7 @@ import { fitProblems, fitWarning } from "../train/memory-words.ts";
 import { claimRunFolder } from "./claim-run-folder.ts";
 import { CacheWatch } from "./cache-watch.ts";
 import { dropsByReason, openClips, surveySamples } from "./clips.ts";
-import { type Experiment, openExperiment } from "./experiment.ts";
+import { type Experiment, openExperiment, samplesOfRecord } from "./experiment.ts";
 import { baseShapes, placeOf } from "./plan-run.ts";
 import { frozenInAll, prepareStage, supervisionOf, tasksOf } from "./prepare-stage.ts";
 import { provenance } from "./provenance.ts";
@@ -66,14 +66,14 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: mediaCacheFolder(config, runDir) });
   const tasks = tasksOf(stages);
-  const samples = await outlineSamples(experiment, experiment.dataset.records("train"), tasks);
-  const surveyed = yield* surveySamples(experiment, samples, { clips, frozen: frozenInAll(experiment, adapted), signal });
+  const byRecord = experiment.dataset.records("train").map((record) => samplesOfRecord(record, tasks, config.data));
+  const surveyed = yield* surveySamples(experiment, await outlineSamples(experiment, byRecord), { clips, frozen: frozenInAll(experiment, adapted), signal });
   for (const [reason, count] of Object.entries(dropsByReason(surveyed.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
   const prepared = adapted.map(({ stage, shapes }) => ({ stage, prepared: prepareStage(experiment, stage, { surveyed, shapes, place: placeOf(backend) }) }));
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
   const watch = new CacheWatch();
-  const encoder = sampleEncoder(experiment, tasks);
+  const encoder = sampleEncoder(experiment, byRecord.flat());
   for (const each of prepared) {
     yield* runStage({ experiment, ...each, encode: encoder(supervisionOf(each.stage)), clips, watch, runDir, signal });
     if (signal.aborted) return;

@@ -1,5 +1,6 @@
 /** @file The content of a cache file: a line of JSON with the key, the bytes of every part and a checksum, then the parts. */
 import { sha256 } from "./hash.ts";
+import { jsonOrUndefined } from "./json.ts";
 
 /** The header is filled up with spaces to a multiple of this, so that numbers behind it are aligned. */
 const ALIGNMENT = 8;
@@ -31,10 +32,6 @@ export function parseEntry<N extends string>(content: Uint8Array, key: string, n
 }
 
 function parseHeader(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === "object" && parsed !== null ? { ...parsed } : undefined;
-  } catch {
-    return undefined; // not JSON: the entry counts as damaged and is made again
-  }
+  const parsed = jsonOrUndefined(text); // undefined: the entry counts as damaged and is made again
+  return typeof parsed === "object" && parsed !== null ? { ...parsed } : undefined;
 }

@@ -3,7 +3,7 @@
  * comes, so that the schedule of a large dataset takes little memory.
  */
 import type { TaskName } from "../tasks/task.ts";
-import type { Supervision } from "../text/encode.ts";
+import type { Learned } from "../text/encode.ts";
 import type { EncodedSample, EncodedSegment, MediaSlot } from "../text/encoded-sample.ts";
 
 /** A clip that a sample looks at or listens to. */
@@ -34,6 +34,12 @@ export type OutlineTree = readonly SampleOutline[];
 /** Tokens of the samples, in their order; those of one call that have a common prefix hold the same prefix object. */
 export type Encoder = (outlines: readonly SampleOutline[]) => readonly EncodedSample[];
 
+/** Finds, of these, what bears the ids of outlines. Over samples that are encoded already it is an Encoder. */
+export function finder<T extends { readonly id: string }>(items: readonly T[]): (outlines: readonly SampleOutline[]) => T[] {
+  const byId = new Map(items.map((item) => [item.id, item]));
+  return (outlines) => outlines.flatMap(({ id }) => byId.get(id) ?? []);
+}
+
 const NO_CLIPS: readonly ClipUse[] = [];
 
 /** The outline of a sample, whatever of it carries labels. */
@@ -53,12 +59,12 @@ export function treeTokens(tree: OutlineTree): number {
 }
 
 /** Labels of a sample's branch. */
-export function branchSupervised({ answerTokens, branchLabels }: SampleOutline, supervise: Supervision): number {
-  return { nothing: 0, answers: answerTokens, everything: branchLabels }[supervise];
+export function branchSupervised({ answerTokens, branchLabels }: SampleOutline, supervise: Learned): number {
+  return supervise === "everything" ? branchLabels : answerTokens;
 }
 
 /** Labels of a tree. */
-export function treeSupervised(tree: OutlineTree, supervise: Supervision): number {
+export function treeSupervised(tree: OutlineTree, supervise: Learned): number {
   return tree.reduce((sum, sample) => sum + branchSupervised(sample, supervise), supervise === "everything" ? (tree[0]?.prefixLabels ?? 0) : 0);
 }
 

@@ -1,7 +1,7 @@
 /** @file StagePlan: what a stage would run, in numbers, computed from the very schedule that training executes. */
 import { TASK_NAMES } from "../tasks/task.ts";
 import type { TaskName } from "../tasks/task.ts";
-import type { Supervision } from "../text/encode.ts";
+import type { Learned } from "../text/encode.ts";
 import type { Modality } from "../text/encoded-sample.ts";
 import { branchSupervised, outlineTokens, treeSupervised, treeTokens } from "./outline.ts";
 import type { OutlineTree, SampleOutline } from "./outline.ts";
@@ -69,7 +69,7 @@ export interface StagePlan {
 export interface PlanContext {
   /** Samples dropped before encoding, by reason (e.g. unreadable media). */
   readonly drops: Readonly<Record<string, number>>;
-  readonly supervise: Supervision;
+  readonly supervise: Learned;
   readonly trainableParameters: number;
   readonly totalParameters: number;
 }
@@ -88,7 +88,7 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
   const { rowTokens, rowsPerBatch, accumulation, epochs } = input.budget;
   const { drops, supervise, ...parameters } = context;
   const supervised = (some: readonly OutlineTree[]): number => sum(some, (tree) => treeSupervised(tree, supervise));
-  const batches = steps.flatMap((step) => chunk(step, rowsPerBatch));
+  const batches = steps.flatMap((step) => chunk(step, rowsPerBatch)).map((batch): BatchSize => ({ rows: batch.length, supervisedTokens: supervised(batch.flat()), ...countClips(batch.flat(2)) }));
   return {
     stage: input.stage,
     tasks: planTasks(input, trained, supervise),
@@ -104,21 +104,16 @@ export function planStage(input: StageInput, context: PlanContext, schedule: Sta
     paddingShare: share(rows.length * rowTokens - packedTokens, rows.length * rowTokens),
     meanTreesPerRow: share(trees.length, rows.length),
     heaviestRow: heaviestRow(rows, supervised),
-    largestBatch: {
-      rows: largest(batches, (batch) => batch.length),
-      supervisedTokens: largest(batches, (batch) => supervised(batch.flat())),
-      videoClips: largest(batches, (batch) => clipsOf(batch.flat(2), "video")),
-      audioClips: largest(batches, (batch) => clipsOf(batch.flat(2), "audio")),
-    },
-    clipPasses: { videoClips: sum(batches, (batch) => clipsOf(batch.flat(2), "video")), audioClips: sum(batches, (batch) => clipsOf(batch.flat(2), "audio")) },
-    distinctClips: { videoClips: clipsOf(trained, "video"), audioClips: clipsOf(trained, "audio") },
+    largestBatch: { rows: largest(batches, "rows"), supervisedTokens: largest(batches, "supervisedTokens"), videoClips: largest(batches, "videoClips"), audioClips: largest(batches, "audioClips") },
+    clipPasses: { videoClips: sum(batches, ({ videoClips }) => videoClips), audioClips: sum(batches, ({ audioClips }) => audioClips) },
+    distinctClips: countClips(trained),
     drops: schedule.tooLong.length === 0 ? drops : { ...drops, [DROP_TOO_LONG]: schedule.tooLong.length },
     ...parameters,
   };
 }
 
 /** `trained`: one per branch of the rows; not the epochs' draws, because `maxSteps` may end the stage earlier. */
-function planTasks({ samples, mixture }: StageInput, trained: readonly SampleOutline[], supervise: Supervision): StagePlan["tasks"] {
+function planTasks({ samples, mixture }: StageInput, trained: readonly SampleOutline[], supervise: Learned): StagePlan["tasks"] {
   const tasks: Partial<Record<TaskName, TaskPlan>> = {};
   for (const task of TASK_NAMES) {
     const level = mixture[task];
@@ -147,14 +142,14 @@ function heaviestRow(rows: readonly (readonly OutlineTree[])[], supervised: (tre
 }
 
 /** Distinct clips of some samples. */
-function clipsOf(samples: readonly SampleOutline[], wanted: Modality): number {
-  const names = new Set<string>();
-  for (const { clips } of samples) for (const { modality, clip } of clips) if (modality === wanted) names.add(clip);
-  return names.size;
+function countClips(samples: readonly SampleOutline[]): ClipCounts {
+  const names = { video: new Set<string>(), audio: new Set<string>() } satisfies Record<Modality, Set<string>>;
+  for (const { clips } of samples) for (const { modality, clip } of clips) names[modality].add(clip);
+  return { videoClips: names.video.size, audioClips: names.audio.size };
 }
 
-function largest<T>(list: readonly T[], value: (element: T) => number): number {
-  return list.reduce((most, element) => Math.max(most, value(element)), 0);
+function largest(batches: readonly BatchSize[], size: keyof BatchSize): number {
+  return batches.reduce((most, batch) => Math.max(most, batch[size]), 0);
 }
 
 function sum<T>(list: readonly T[], value: (element: T) => number): number {

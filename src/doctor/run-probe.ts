@@ -1,5 +1,6 @@
 /** @file Asks a child process, and makes an answer of whatever becomes of it: a crash, silence, noise on its output. */
 import { spawn } from "node:child_process";
+import { jsonOrUndefined } from "../core/json.ts";
 import type { ProbeAnswer } from "./self-test.ts";
 
 export interface ProbeOptions {
@@ -36,20 +37,12 @@ const LAST_WORDS = 4000;
 /** Drivers print to the standard output too. */
 function answerIn(out: string): ProbeAnswer | undefined {
   for (const line of out.split("\n").reverse()) {
-    const value = parsed(line);
+    const value = jsonOrUndefined(line);
     if (typeof value !== "object" || value === null || !("kind" in value) || value.kind !== "probe") continue;
     if ("ok" in value && value.ok === true && "value" in value) return { ok: true, value: value.value };
     if ("what" in value && typeof value.what === "string") return { ok: false, what: value.what };
   }
   return undefined;
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 function describeEnd({ err, code, killedBy }: Ended, timeoutMs: number): string {

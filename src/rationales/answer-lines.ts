@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import { describeSystemError, isMissing, makeFolder } from "../core/files.ts";
+import { jsonOrUndefined } from "../core/json.ts";
 import { readJsonl } from "../data/jsonl.ts";
 
 export interface AnswerLines<T> {
@@ -24,7 +25,7 @@ export async function readAnswerLines<T>(path: string, schema: z.ZodType<T>): Pr
     throw describeSystemError(error, path);
   });
   const tail = text.slice(text.lastIndexOf("\n") + 1);
-  const isCut = tail.startsWith(LINE_START.slice(0, tail.length)) && tail !== "" && !isJson(tail);
+  const isCut = tail.startsWith(LINE_START.slice(0, tail.length)) && tail !== "" && jsonOrUndefined(tail) === undefined;
   const { lines, problems } = text === "" ? { lines: [], problems: [] } : await readJsonl(path, schema);
   const faults = isCut ? problems.filter(({ where }) => where !== `${path}:${text.split("\n").length}`) : problems;
   if (faults.length > 0) throw new UserError(faults.map((fault) => ({ ...fault, hint: "Correct the line, or name a new file: only lines of reasons are added to." })));
@@ -64,14 +65,5 @@ async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     throw describeSystemError(error, path);
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }

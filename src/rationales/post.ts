@@ -1,6 +1,7 @@
 /** @file One request to an endpoint, and what its reply means. */
 import { z } from "zod";
 import type { Problem } from "../core/errors.ts";
+import { jsonOrUndefined } from "../core/json.ts";
 import { renderBody } from "./endpoint.ts";
 import type { Endpoint, Message } from "./endpoint.ts";
 
@@ -59,7 +60,7 @@ const replySchema = z.object({
 const errorSchema = z.object({ error: z.union([z.string(), z.object({ message: z.string().optional(), code: z.union([z.string(), z.number()]).nullish() })]) });
 
 function readReply(endpoint: Endpoint, response: Response, text: string): Reply {
-  const body = parseJson(text);
+  const body = jsonOrUndefined(text);
   const told = errorSchema.safeParse(body).data?.error;
   const error = typeof told === "string" ? { message: told, code: undefined } : told;
   // Gateways send the error of the server behind them under status 200.
@@ -125,14 +126,6 @@ function describeNetworkError(error: unknown, timeoutMs: number): string {
   };
   const text = cause instanceof Error ? cause.message : "";
   return `${reasons[code] ?? (text === "" ? "the connection failed" : text)}${code === "" ? "" : ` (${code})`}`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined; // the caller says what came instead
-  }
 }
 
 function withoutKey(text: string, { key }: Endpoint): string {

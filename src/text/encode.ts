@@ -23,8 +23,11 @@ export interface MediaTokens {
   readonly tokensPerSound: number;
 }
 
-/** What carries labels: answers with their end; prompts too, but for media places; or nothing, and then the branch stays open after the assistant header. */
-export type Supervision = "nothing" | "answers" | "everything";
+/** What carries labels: answers with their end, or prompts too, but for media places. */
+export type Learned = "answers" | "everything";
+
+/** With nothing learned the branch stays open after the assistant header. */
+export type Supervision = Learned | "nothing";
 
 export interface EncodeOptions {
   readonly tokenizer: Tokenizer;

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { UserError } from "../core/errors.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
 import { sha256, sha256File } from "../core/hash.ts";
+import { jsonOrUndefined } from "../core/json.ts";
 
 const MANIFEST = "manifest.json";
 
@@ -55,11 +56,7 @@ export async function verifyManifest(folder: string): Promise<string> {
 }
 
 function parseManifest(text: string): Manifest | undefined {
-  try {
-    return manifestSchema.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
+  return manifestSchema.safeParse(jsonOrUndefined(text)).data;
 }
 
 async function fileBytes(path: string): Promise<number | undefined> {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { encodeTree } from "../../src/curriculum/encode-tree.ts";
-import { outlineOf, treeTokens } from "../../src/curriculum/outline.ts";
-import { encoderOf, segment, toySample } from "./toy-samples.ts";
+import { finder, outlineOf, treeTokens } from "../../src/curriculum/outline.ts";
+import { segment, toySample } from "./toy-samples.ts";
 
 const slot = { modality: "video", position: 1, count: 1 } as const;
 
@@ -27,7 +27,7 @@ test("a tree holds the prefix once, and every sample's branch below it", () => {
   const samples = ["a", "b"].map((id, i) => toySample({ id, prefixKey: "k", prefix: [1, 2, 3], branch: [4, 5 + i] }));
   const outlines = samples.map(outlineOf);
 
-  const tree = encodeTree(outlines, encoderOf(samples));
+  const tree = encodeTree(outlines, finder(samples));
 
   expect(tree.map(({ segment: { inputIds }, parent, sampleId }) => [[...inputIds], parent, sampleId])).toEqual([[[1, 2, 3], -1, undefined], [[4, 5], 0, "a"], [[4, 6], 0, "b"]]);
   expect(treeTokens(outlines)).toBe(7);

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { outlineOf } from "../../src/curriculum/outline.ts";
+import { finder, outlineOf } from "../../src/curriculum/outline.ts";
 import { planStage } from "../../src/curriculum/plan.ts";
 import { scheduleStage, stepBatches } from "../../src/curriculum/schedule.ts";
 import type { StageInput } from "../../src/curriculum/schedule.ts";
-import { encoderOf, randomSamples, toySample } from "./toy-samples.ts";
+import { randomSamples, toySample } from "./toy-samples.ts";
 
 const context = { drops: {}, supervise: "answers",  trainableParameters: 10, totalParameters: 100 } as const;
 
@@ -53,7 +53,7 @@ test("the plan counts exactly what the steps hold, with maxSteps too", () => {
   for (const maxSteps of [undefined, 3]) {
     const input: StageInput = { stage: "one", seed: 3, samples: samples.map(outlineOf), mixture: { msa: 0.8, erc: 0.3, eri: 0.6 }, budget: { epochs: 1.5, maxSteps, rowTokens: 64, rowsPerBatch: 2, accumulation: 2 } };
     const schedule = scheduleStage(input);
-    const batches = Array.from({ length: schedule.steps }, (_, i) => stepBatches(schedule, i + 1, { encode: encoderOf(samples), featureRows: { videoTokens: 0, audioTokens: 0 } })).flat();
+    const batches = Array.from({ length: schedule.steps }, (_, i) => stepBatches(schedule, i + 1, { encode: finder(samples), featureRows: { videoTokens: 0, audioTokens: 0 } })).flat();
     const rows = batches.flatMap((batch) => batch.rows);
 
     const plan = planStage(input, context);

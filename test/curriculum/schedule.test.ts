@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { drawEpoch, epochShares } from "../../src/curriculum/mixture.ts";
-import { outlineOf } from "../../src/curriculum/outline.ts";
+import { finder, outlineOf } from "../../src/curriculum/outline.ts";
 import { locateStep, scheduleStage, stepBatches } from "../../src/curriculum/schedule.ts";
 import type { StageInput } from "../../src/curriculum/schedule.ts";
-import { encoderOf, randomSamples, toySample } from "./toy-samples.ts";
+import { randomSamples, toySample } from "./toy-samples.ts";
 
 const SAMPLES = randomSamples(1, 90);
-const spec = { encode: encoderOf(SAMPLES), featureRows: { videoTokens: 0, audioTokens: 0 } };
+const spec = { encode: finder(SAMPLES), featureRows: { videoTokens: 0, audioTokens: 0 } };
 const budget = { epochs: 2.5, rowTokens: 64, rowsPerBatch: 2, accumulation: 3 };
 const input = (changes: Partial<StageInput> = {}): StageInput => ({ stage: "one", seed: 7, samples: SAMPLES.map(outlineOf), mixture: { msa: 0.8, erc: 0.5, fer: 0.3 }, budget, ...changes });
 
@@ -50,7 +50,7 @@ test("seven rows in steps of four rows are two steps per epoch, found by number"
 
   expect(schedule.steps).toBe(4);
   expect([1, 2, 3, 4].map((step) => locateStep(schedule, step))).toEqual([{ epoch: 0, index: 0 }, { epoch: 0, index: 1 }, { epoch: 1, index: 0 }, { epoch: 1, index: 1 }]);
-  expect([1, 2].map((step) => stepBatches(schedule, step, { ...spec, encode: encoderOf(samples) }).map(({ batchSize }) => batchSize))).toEqual([[2, 2], [2, 1]]);
+  expect([1, 2].map((step) => stepBatches(schedule, step, { ...spec, encode: finder(samples) }).map(({ batchSize }) => batchSize))).toEqual([[2, 2], [2, 1]]);
   expect(() => locateStep(schedule, 5)).toThrow("step 5 of 4");
 });
 

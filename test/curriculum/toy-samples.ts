@@ -2,7 +2,7 @@
 import { rng } from "../../src/core/rng.ts";
 import { encodeTree } from "../../src/curriculum/encode-tree.ts";
 import { groupByPrefix } from "../../src/curriculum/mixture.ts";
-import { type Encoder, outlineOf } from "../../src/curriculum/outline.ts";
+import { finder, outlineOf } from "../../src/curriculum/outline.ts";
 import { assignRows, splitByLength, type TooLong } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
@@ -48,12 +48,6 @@ export function randomSamples(seed: number, units: number): EncodedSample[] {
 /** Samples -> rows, as a schedule makes them; each sample appears once, or in `tooLong`. */
 export function packRows(samples: readonly EncodedSample[], { rowTokens }: { readonly rowTokens: number }): { rows: PackedRow[]; tooLong: TooLong[] } {
   const { fitting, tooLong } = splitByLength(samples.map(outlineOf), rowTokens);
-  const encode = encoderOf(samples);
+  const encode = finder(samples);
   return { rows: assignRows(groupByPrefix(fitting), rowTokens).map((trees) => buildRow(trees.map((tree) => encodeTree(tree, encode)), rowTokens)), tooLong };
-}
-
-/** Looks the samples up. */
-export function encoderOf(samples: readonly EncodedSample[]): Encoder {
-  const byId = new Map(samples.map((sample) => [sample.id, sample]));
-  return (outlines) => outlines.flatMap(({ id }) => byId.get(id) ?? []);
 }

@@ -6,10 +6,9 @@ import { tensor, backend } from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { selectBackend } from "../../src/backend/select.ts";
 import { describeFailure } from "../../src/cli/failure.ts";
-import { outlineOf } from "../../src/curriculum/outline.ts";
+import { finder, outlineOf } from "../../src/curriculum/outline.ts";
 import { scheduleStage } from "../../src/curriculum/schedule.ts";
 import { trainStage } from "../../src/train/train-stage.ts";
-import { encoderOf } from "../curriculum/toy-samples.ts";
 import { toyConfig } from "../model/toy-model.ts";
 import { TOY_MEDIA_ROWS, toyClipSamples, toyMedia, toyWeights } from "./toy-rows.ts";
 
@@ -30,7 +29,7 @@ const run = trainStage({
   params,
   config: toyConfig,
   schedule: scheduleStage({ stage: "toy", seed: 5, samples: samples.map(outlineOf), mixture: { ecpe: 1, erc: 1 }, budget: { epochs: 3, rowTokens: 40, rowsPerBatch: 1, accumulation: 1 } }),
-  batchSpec: { encode: encoderOf(samples), featureRows: TOY_MEDIA_ROWS },
+  batchSpec: { encode: finder(samples), featureRows: TOY_MEDIA_ROWS },
   media: (batch) => {
     batches += 1;
     const current = backend();

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import type { Kept } from "../../src/backend/blocks.ts";
-import { outlineOf } from "../../src/curriculum/outline.ts";
+import { finder, outlineOf } from "../../src/curriculum/outline.ts";
 import { scheduleStage } from "../../src/curriculum/schedule.ts";
 import { storeTensors } from "../../src/model/checkpoints/store-tensors.ts";
 import { LORA_SCALE } from "../../src/model/linear.ts";
@@ -14,7 +14,7 @@ import type { RunEvent } from "../../src/train/events.ts";
 import { lossAndGradients } from "../../src/train/micro-batch.ts";
 import { trainStage, type StageRun } from "../../src/train/train-stage.ts";
 import { describeOnGpu, normals, relativeDifference, valuesOf } from "../backend/webgpu/software-gpu.ts";
-import { encoderOf, packRows } from "../curriculum/toy-samples.ts";
+import { packRows } from "../curriculum/toy-samples.ts";
 import { toyConfig } from "../model/toy-model.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { state } from "./checkpoint-state.ts";
@@ -166,7 +166,7 @@ function stageRun(params: ParamStore, budget: { readonly rowTokens: number; read
     params,
     config: toyConfig,
     schedule: scheduleStage({ stage: "toy", seed: 5, samples: SAMPLES.map(outlineOf), mixture: { msa: 1, erc: 1, fer: 1, eri: 1, ecpe: 1 }, budget: { epochs: 3, rowsPerBatch: 1, accumulation: 2, ...budget } }),
-    batchSpec: { encode: encoderOf(SAMPLES), featureRows: TOY_MEDIA_ROWS },
+    batchSpec: { encode: finder(SAMPLES), featureRows: TOY_MEDIA_ROWS },
     media: (batch) => Promise.resolve(toyMedia(batch)),
     learningRates: new Map(params.names().map((name) => [name, 1e-3])),
     learningRateSchedule: { kind: "cosine", warmup: 0.1, floor: 0.1 },

@@ -1,11 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { outlineOf } from "../../src/curriculum/outline.ts";
+import { finder, outlineOf } from "../../src/curriculum/outline.ts";
 import { scheduleStage, stepBatches, type StageBudget, type StageSchedule } from "../../src/curriculum/schedule.ts";
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { generateGreedy } from "../../src/model/generate.ts";
 import type { ParamStore } from "../../src/model/params.ts";
-import { encoderOf } from "../curriculum/toy-samples.ts";
 import type { EncodedSample } from "../../src/text/encoded-sample.ts";
 import { disposeMoments, moment } from "../../src/train/adamw.ts";
 import type { RunEvent } from "../../src/train/events.ts";
@@ -279,7 +278,7 @@ function stageRun({ samples = SAMPLES, budget, learningRate = 1e-2, optimizer, s
     params,
     config: toyConfig,
     schedule,
-    batchSpec: { encode: encoderOf(samples), featureRows: TOY_MEDIA_ROWS },
+    batchSpec: { encode: finder(samples), featureRows: TOY_MEDIA_ROWS },
     media: (batch) => Promise.resolve(toyMedia(batch)),
     learningRates: new Map(names.map((name) => [name, learningRate])),
     learningRateSchedule: learningRateSchedule ?? { kind: "cosine", warmup: 0.1, floor: 0.1 },
@@ -315,7 +314,7 @@ function expectEqualSnapshots(actual: Snapshot, expected: Snapshot): void {
 async function generated({ params }: StageRun, samples: readonly EncodedSample[], answer: number): Promise<number[][]> {
   const open = samples.map((sample): EncodedSample => ({ ...sample, branch: { ...sample.branch, inputIds: sample.branch.inputIds.slice(0, -answer), labels: sample.branch.labels.slice(0, -answer).fill(-100) } }));
   const schedule = scheduleStage({ stage: "toy", seed: 5, samples: open.map(outlineOf), mixture: ALL_TASKS, budget: { epochs: 1, rowTokens: 80, rowsPerBatch: 1, accumulation: 1 } });
-  const batch = toyBatch(...stepBatches(schedule, 1, { encode: encoderOf(open), featureRows: TOY_MEDIA_ROWS })[0]!.rows);
+  const batch = toyBatch(...stepBatches(schedule, 1, { encode: finder(open), featureRows: TOY_MEDIA_ROWS })[0]!.rows);
   const ends = samples.map(({ id }) => batch.rows[0]!.segments.find(({ sampleId }) => sampleId === id)!).map(({ start, length }) => start + length - 1);
   const row = { ...batch, features: () => batchFeatures(params, toyConfig, toyMedia(batch)), ends };
   return answersByPrompt(generateGreedy(params, toyConfig, { rows: [row], maxNewTokens: answer, stopIds: new Set() }));

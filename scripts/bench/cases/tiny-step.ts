@@ -8,7 +8,7 @@ import { rng } from "../../../src/core/rng.ts";
 import { featureRows } from "../../../src/curriculum/batch.ts";
 import { batchMedia } from "../../../src/curriculum/batch-media.ts";
 import { resolveMixture } from "../../../src/curriculum/mixture.ts";
-import { outlineOf } from "../../../src/curriculum/outline.ts";
+import { finder, outlineOf } from "../../../src/curriculum/outline.ts";
 import { type BatchSpec, scheduleStage, type StageInput, type StageSchedule } from "../../../src/curriculum/schedule.ts";
 import type { Clip, ClipSpec } from "../../../src/media/clip.ts";
 import { initRandom } from "../../../src/model/init.ts";
@@ -19,7 +19,7 @@ import { trainableParameters } from "../../../src/train/trainable.ts";
 import type { BenchCase } from "../bench-case.ts";
 import { fullStepFlops } from "../../../src/model/flops.ts";
 import type { Repetition } from "../measure.ts";
-import { encoderOf, firstBatch, sameStepAgain, tokenCounts, type Training, trainSteps, trainTask } from "./train-steps.ts";
+import { firstBatch, sameStepAgain, tokenCounts, type Training, trainSteps, trainTask } from "./train-steps.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const STAGE = "reason-finetuning";
@@ -64,7 +64,7 @@ export async function tinyStage(): Promise<TinyStage> {
     mixture: resolveMixture(STAGE, { mixture: stage.mixture, levels: config.levels }),
     budget: { ...stage.budget, ...STEP },
   };
-  return { experiment, stage, input, samples, batchSpec: { encode: encoderOf(samples), featureRows: featureRows(experiment.encoding.mediaTokens) } };
+  return { experiment, stage, input, samples, batchSpec: { encode: finder(samples), featureRows: featureRows(experiment.encoding.mediaTokens) } };
 }
 
 /** Steps of a model with random weights; pictures and sounds are noise. */

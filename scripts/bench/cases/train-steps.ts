@@ -3,9 +3,7 @@ import type { Kept } from "../../../src/backend/blocks.ts";
 import { invariant } from "../../../src/core/errors.ts";
 import type { BatchMedia } from "../../../src/curriculum/batch-media.ts";
 import type { Batch } from "../../../src/curriculum/batch.ts";
-import type { Encoder } from "../../../src/curriculum/outline.ts";
 import { type BatchSpec, type StageSchedule, stepBatches, stepTrees } from "../../../src/curriculum/schedule.ts";
-import type { EncodedSample } from "../../../src/text/encoded-sample.ts";
 import type { ModelConfig } from "../../../src/model/config.ts";
 import type { ParamStore } from "../../../src/model/params.ts";
 import { trainStage } from "../../../src/train/train-stage.ts";
@@ -55,12 +53,6 @@ export function sameStepAgain(schedule: StageSchedule): StageSchedule {
   const steps = PATIENCE.warmups + PATIENCE.most;
   const epoch = { rows: stepTrees(schedule, 1), steps: 1 };
   return { ...schedule, epochs: Array.from({ length: steps }, () => epoch), steps };
-}
-
-/** Looks samples up that are encoded already. */
-export function encoderOf(samples: readonly EncodedSample[]): Encoder {
-  const byId = new Map(samples.map((sample) => [sample.id, sample]));
-  return (outlines) => outlines.flatMap(({ id }) => byId.get(id) ?? []);
 }
 
 /** The first step's only batch. */

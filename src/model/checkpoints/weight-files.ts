@@ -3,6 +3,7 @@ import { access, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
+import { jsonOrUndefined } from "../../core/json.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
 
 export interface WeightFiles {
@@ -83,14 +84,6 @@ function noWeights(folder: string): UserError {
     what: `Got no weights, expected ${SINGLE} or ${INDEX}`,
     hint: "Download the folder again, whole; with model.init: random its config.json is enough.",
   });
-}
-
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function exists(path: string): Promise<boolean> {
