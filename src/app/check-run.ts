@@ -20,12 +20,10 @@ import type { ClipLimits } from "../data/probing/inspect-clip.ts";
 import { sizeOfShape } from "../model/params.ts";
 import { estimateMemory, type MemoryEstimate } from "../train/memory-estimate.ts";
 import { trainableParameters } from "../train/trainable.ts";
-import { TASKS } from "../tasks/index.ts";
-import type { PromptForm } from "../tasks/prompt-form.ts";
-import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
+import { type Sample, TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
 import { sampleLength } from "../text/encoded-sample.ts";
-import { openModel, type OpenModel } from "./experiment.ts";
+import { openModel, type OpenModel, samplesOfRecord } from "./experiment.ts";
 import { baseShapes } from "./plan-run.ts";
 import { adaptedStages } from "./stage-adapters.ts";
 import { tasksOf } from "./prepare-stage.ts";
@@ -159,7 +157,7 @@ function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, o
   state.withVideo += record.utterances.filter(({ media }) => media?.video !== undefined).length;
   state.withAudio += record.utterances.filter(({ media }) => media?.audio !== undefined).length;
   const wanted = split === "train" ? tasksOf(config.stages) : TASK_NAMES;
-  const samples = samplesOfRecord(record, wanted, config.data);
+  const samples = samplesIfConsistent(record, wanted, config.data);
   if (samples === undefined) return []; // its labels contradict each other, which is among the findings
   const findings: Finding[] = [];
   const prefixes = new Map<string, { readonly length: number; readonly tasks: Set<TaskName> }>();
@@ -184,10 +182,10 @@ function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, o
   return findings;
 }
 
-/** Tasks throw for a record whose labels do not fit together. */
-function samplesOfRecord(record: EmtRecord, tasks: readonly TaskName[], form: PromptForm): ReturnType<(typeof TASKS)[TaskName]["samples"]> | undefined {
+/** Undefined for a record whose labels do not fit together: its tasks throw. */
+function samplesIfConsistent(record: EmtRecord, tasks: readonly TaskName[], data: RunConfig["data"]): readonly Sample[] | undefined {
   try {
-    return tasks.flatMap((task) => TASKS[task].samples(record, form));
+    return samplesOfRecord(record, tasks, data);
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;

@@ -2,8 +2,11 @@ import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { checkRun, type CheckEvent, type CheckReport, planRun } from "../../src/app/index.ts";
+import { openExperiment, samplesOf } from "../../src/app/experiment.ts";
 import type { RunConfig } from "../../src/config/index.ts";
 import { openDataset } from "../../src/data/dataset.ts";
+import { sampleLength } from "../../src/text/encoded-sample.ts";
+import { encodeSamples } from "../../src/text/encode.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { toyRunConfig, toyWorkplace, withStage, writeToyDataset } from "./toy-experiment.ts";
 
@@ -48,6 +51,18 @@ test("samples that exceed their stage's rows are found with their length", { tim
 
   expect(found.length).toBeGreaterThan(0);
   expect(found.every((text) => /^over-budget train\.jsonl:\d+: the sample \S+:(eri|ecpe) has \d+ tokens, budget\.rowTokens of stage explain is 100$/.test(text))).toBe(true);
+});
+
+test("lengths are those of training where conversations show no clip", { timeout: TIMEOUT_MS }, async () => {
+  const config: RunConfig = { ...toyRunConfig(place.folder), data: { ...toyRunConfig(place.folder).data, conversationClip: "none" } };
+  const experiment = await openExperiment(config);
+  const trained = encodeSamples(samplesOf(experiment, "train", ["ecpe"]), { ...experiment.encoding, supervise: "answers" });
+
+  const shown = (await check(toyRunConfig(place.folder), { media: "none" })).report.splits.train!.tasks.ecpe!;
+  const hidden = (await check(config, { media: "none" })).report.splits.train!.tasks.ecpe!;
+
+  expect(hidden).toMatchObject({ samples: trained.length, longest: Math.max(...trained.map(sampleLength)) });
+  expect(hidden.longest).toBeLessThan(shown.longest);
 });
 
 test("what is bad is left out of the fixed dataset, which has nothing bad", { timeout: TIMEOUT_MS }, async () => {
