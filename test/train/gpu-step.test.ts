@@ -2,6 +2,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
 import type { Kept } from "../../src/backend/blocks.ts";
+import { freshTensor } from "../../src/backend/webgpu/dispatch.ts";
 import { finder, outlineOf } from "../../src/curriculum/outline.ts";
 import { scheduleStage } from "../../src/curriculum/schedule.ts";
 import { storeTensors } from "../../src/model/checkpoints/store-tensors.ts";
@@ -13,7 +14,7 @@ import { loadCheckpointWeights, readCheckpointOptimizer, saveCheckpoint } from "
 import type { RunEvent } from "../../src/train/events.ts";
 import { lossAndGradients } from "../../src/train/micro-batch.ts";
 import { trainStage, type StageRun } from "../../src/train/train-stage.ts";
-import { describeOnGpu, normals, relativeDifference, valuesOf } from "../backend/webgpu/software-gpu.ts";
+import { describeOnGpu, gpuBackend, normals, relativeDifference, valuesOf } from "../backend/webgpu/software-gpu.ts";
 import { packRows } from "../curriculum/toy-samples.ts";
 import { toyConfig } from "../model/toy-model.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -33,6 +34,20 @@ describeOnGpu("training on a GPU", () => {
 
     expect(host.gradients.size).toBeGreaterThan(80);
     expectClose(gpu, host);
+  });
+
+  test("evaluated again, in buffers that hold NaN until a kernel writes them, losses and gradients are the same bits", { timeout: TIMEOUT_MS }, async () => {
+    const params = await gpuWeights(withAdapters);
+    const trained = params.names().filter((name) => !name.endsWith(`.${LORA_SCALE}`));
+    const first = await losses(params, trained, "inputs");
+
+    const again = await inPoisonedBuffers(() => losses(params, trained, "inputs"));
+    const [unwritten] = await inPoisonedBuffers(() => valuesOf([unwrittenTensor(8)]));
+    params.dispose();
+
+    expect(first.gradients.size).toBeGreaterThan(100);
+    expect(unwritten!.every(Number.isNaN)).toBe(true);
+    expect(again).toEqual(first);
   });
 
   test("adapters alone, their layers frozen and computed again: losses and gradients are the host's", { timeout: TIMEOUT_MS }, async () => {
@@ -132,6 +147,35 @@ async function losses(params: ParamStore, trained: readonly string[], kept: Kept
   const [own, ...gradients] = await valuesOf([found.losses, ...found.gradients.values()]);
   expect(tf.memory().numTensors).toBe(alive);
   return { losses: own!, gradients: new Map([...found.gradients.keys()].map((name, i) => [name, gradients[i]!])) };
+}
+
+function unwrittenTensor(size: number): tf.Tensor {
+  const info = freshTensor(gpuBackend(), [size]);
+  gpuBackend().uploadToGPU(info.dataId);
+  return tf.engine().makeTensorFromTensorInfo(info);
+}
+
+/** Runs `body` with every buffer that is given out for a kernel's results filled with NaN. */
+async function inPoisonedBuffers<T>(body: () => Promise<T>): Promise<T> {
+  const backend = gpuBackend();
+  const { bufferManager: pool } = backend;
+  const acquire = pool.acquireBuffer.bind(pool);
+  pool.acquireBuffer = (size, usage, isMapped, reuse) => {
+    const buffer = acquire(size, usage, isMapped, reuse);
+    const wanted = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+    if (isMapped === true || (usage & wanted) !== wanted) return buffer;
+    // What is queued may still read it.
+    backend.ensureCommandEncoderReady();
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+    backend.device.queue.writeBuffer(buffer, 0, new Float32Array(size / 4).fill(Number.NaN));
+    return buffer;
+  };
+  try {
+    return await body();
+  } finally {
+    pool.acquireBuffer = acquire;
+  }
 }
 
 function batchOf(samples: typeof SAMPLES, rowTokens: number): Parameters<typeof lossAndGradients>[2] {
