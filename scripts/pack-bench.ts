@@ -6,11 +6,12 @@
 import { execFile } from "node:child_process";
 import { chmod, copyFile, cp, mkdir, mkdtemp, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { Command } from "commander";
 import { UserError } from "../src/core/errors.ts";
 import { BENCH_FOLDER, bundleBench } from "./bench/pack/bundle.ts";
+import { findGlvnd } from "./bench/pack/glvnd.ts";
 import { findLoader, LOADER } from "./bench/pack/vulkan-loader.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -24,8 +25,9 @@ const DAWN_LIBRARY = `${DAWN}/dist/linux-x64`;
 /** Read by the benchmark where they are in the repository: its Python, and what train-tiny trains. */
 const READ = [`${BENCH_FOLDER}/peer`, "configs", "data/fixture", "data/tiny-emoverse", "src/data/action-units.json", "src/data/converters/known.json"];
 
-/** NVIDIA's driver for a Vulkan loader that is told of none. */
+/** NVIDIA's driver for a Vulkan loader, and for a libglvnd, that is told of none. */
 const DRIVER = { file_format_version: "1.0.0", ICD: { library_path: "libGLX_nvidia.so.0", api_version: "1.3.0" } };
+const EGL_DRIVER = { file_format_version: "1.0.0", ICD: { library_path: "libEGL_nvidia.so.0" } };
 
 const execute = promisify(execFile);
 
@@ -34,10 +36,12 @@ async function pack(out: string, vulkan: string | undefined): Promise<number> {
     throw new UserError({ kind: "SystemError", where: "this machine", what: `it is ${process.platform} ${process.arch}, and its Node goes into the pack; expected linux x64`, hint: "Pack on an x86-64 Linux machine." });
   }
   const loader = await findLoader({ named: vulkan, fetched: join(ROOT, ".cache/software-gpu") });
+  const glvnd = await findGlvnd({ fetched: join(ROOT, ".cache/glvnd") });
+  if (glvnd === undefined) console.error("libglvnd is not on this machine and apt-get does not have it: the pack needs one where it runs. Install libegl1 libgl1 libglx0 libopengl0 here and pack again, or there.");
   const work = await mkdtemp(join(tmpdir(), "m2se-pack-"));
   try {
     const folder = join(work, NAME);
-    await fill(folder, loader);
+    await fill(folder, { loader, glvnd });
     await checkStart(folder);
     return await compress(work, resolve(out));
   } finally {
@@ -45,7 +49,12 @@ async function pack(out: string, vulkan: string | undefined): Promise<number> {
   }
 }
 
-async function fill(folder: string, loader: string): Promise<void> {
+interface Libraries {
+  readonly loader: string;
+  readonly glvnd: readonly string[] | undefined;
+}
+
+async function fill(folder: string, { loader, glvnd = [] }: Libraries): Promise<void> {
   await mkdir(join(folder, DAWN_LIBRARY), { recursive: true });
   await copyStripped(await realpath(process.execPath), join(folder, "node"));
   for (const file of ["package.json", "index.js", "LICENSE.md"]) await copyFile(join(ROOT, DAWN, file), join(folder, DAWN, file));
@@ -57,6 +66,9 @@ async function fill(folder: string, loader: string): Promise<void> {
   }
   await bundleBench(ROOT, join(folder, BENCH_FOLDER));
   await writeFile(join(folder, "nvidia_icd.json"), JSON.stringify(DRIVER));
+  if (glvnd.length > 0) await mkdir(join(folder, "glvnd"));
+  for (const file of glvnd) await copyFile(file, join(folder, "glvnd", basename(file)));
+  if (glvnd.length > 0) await writeFile(join(folder, "glvnd/10_nvidia.json"), JSON.stringify(EGL_DRIVER));
   await copyFile(join(ROOT, BENCH_FOLDER, "pack/run.sh"), join(folder, "run.sh"));
   await chmod(join(folder, "run.sh"), 0o755);
 }

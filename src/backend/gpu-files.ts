@@ -21,6 +21,14 @@ export function gpuFiles({ platform, list }: Machine = THIS_MACHINE): readonly s
   return DEVICE_FILES.flatMap(({ folder, file }) => list(folder).filter((name) => file.test(name)).map((name) => `${folder}/${name}`));
 }
 
+/** Where the Vulkan loader looks for drivers, and where containers have NVIDIA's. */
+const DRIVER_FOLDERS = ["/etc/vulkan/icd.d", "/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/local/nvidia/share/vulkan/icd.d"];
+
+/** Where NVIDIA's driver is described to the Vulkan loader, the usual places first; empty where it is not, or on another system. */
+export function nvidiaDriverFiles({ platform, list }: Machine = THIS_MACHINE): readonly string[] {
+  return platform === "linux" ? DRIVER_FOLDERS.flatMap((folder) => list(folder).filter((name) => /^nvidia_icd.*\.json$/.test(name)).map((name) => `${folder}/${name}`)) : [];
+}
+
 /** False where it is certain that there is no GPU. */
 export function mayHaveGpu(machine: Machine = THIS_MACHINE): boolean {
   return gpuFiles(machine)?.length !== 0;

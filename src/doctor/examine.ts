@@ -1,6 +1,6 @@
 /** @file m2se doctor: looks at the machine, lets child processes try every backend, and says what is wrong with which cure. */
 import type { ActiveBackend } from "../backend/select.ts";
-import { gpuFiles as gpuFilesHere } from "../backend/gpu-files.ts";
+import { gpuFiles as gpuFilesHere, nvidiaDriverFiles } from "../backend/gpu-files.ts";
 import { tensorflowPackages } from "../backend/tensorflow.ts";
 import type { AdapterFacts } from "../backend/webgpu/adapters.ts";
 import { THIS_SYSTEM, type System } from "./fixes.ts";
@@ -30,6 +30,8 @@ export interface Surroundings {
   readonly program: (name: "ffmpeg" | "ffprobe") => Promise<ExaminedProgram>;
   readonly disk: (folder: string) => Promise<DiskReport>;
   readonly gpuFiles: () => readonly string[] | undefined;
+  /** Descriptions of NVIDIA's driver. */
+  readonly driverFiles: () => readonly string[];
   /** Packages of the tensorflow backend that are installed. */
   readonly tensorflow: () => readonly string[];
   readonly probe: (name: string) => Promise<ProbeAnswer>;
@@ -47,6 +49,7 @@ export function examine({ folder, backend, ...child }: DoctorOptions): AsyncGene
       program: (name) => examineProgram(name, process.env),
       disk: examineDisk,
       gpuFiles: gpuFilesHere,
+      driverFiles: nvidiaDriverFiles,
       tensorflow: tensorflowPackages,
       probe: (name) => runProbe(name, { ...child, timeoutMs: PROBE_TIMEOUT_MS }),
     },
@@ -76,7 +79,7 @@ export async function* examineWithin(around: Surroundings, { folder, backend }: 
     backends.push(absent === undefined ? reportOf(name, await around.probe(name)) : { name, state: "absent", why: absent });
   }
   const found = { node, disk, adapters, backends, programs: [ffmpeg, ffprobe] };
-  const problems = findProblems({ ...found, gpuFiles, auto, autoFailed: chosen.ok ? undefined : chosen.what, adaptersFailed: listed.ok ? undefined : listed.what }, around.system);
+  const problems = findProblems({ ...found, gpuFiles, driverFiles: around.driverFiles(), auto, autoFailed: chosen.ok ? undefined : chosen.what, adaptersFailed: listed.ok ? undefined : listed.what }, around.system);
   const canTrain = problems.every(({ blocking }) => !blocking);
   const programs = found.programs.map(({ name, found: program }) => ({ name, ...(program === undefined ? {} : { found: program }) }));
   yield { type: "report", report: { canTrain, ...found, programs, ...(gpuFiles === undefined ? {} : { gpuFiles }), ...(auto === undefined ? {} : { auto }), problems } };

@@ -31,6 +31,13 @@ export function gpuDriverFix(system: System, gpuFiles: readonly string[]): strin
   return installWith(system, { "apt-get": "libvulkan1 mesa-vulkan-drivers", dnf: "vulkan-loader mesa-vulkan-drivers", pacman: "vulkan-icd-loader vulkan-radeon vulkan-intel" }) ?? LIST_DRIVERS;
 }
 
+/** What NVIDIA's driver, described by `driverFile`, needs of others. */
+export function glvndFix(system: System, driverFile: string): string {
+  const install = installWith(system, { "apt-get": "libvulkan1 libegl1 libgl1 libglx0 libopengl0 libx11-6 libxext6", dnf: "vulkan-loader libglvnd-egl libglvnd-glx libglvnd-opengl", pacman: "vulkan-icd-loader libglvnd libxext" }) ?? LIST_DRIVERS;
+  // The loader does not look there.
+  return driverFile.startsWith("/usr/local/nvidia/") ? `export VK_DRIVER_FILES=${quoted(driverFile)}; ${install}` : install;
+}
+
 const LIST_DRIVERS = "vulkaninfo --summary";
 
 /** A libtensorflow inside a Python installation, linked to tfjs-node. */

@@ -1,12 +1,14 @@
 /** @file What is wrong with this machine, each with the command that fixes it. */
 import type { ActiveBackend } from "../backend/select.ts";
-import { anotherBackend, ffmpegFix, freeSpace, gpuDriverFix, INSTALL_AGAIN, LINK_TENSORFLOW, makeWritable, nodeFix, type System } from "./fixes.ts";
+import { anotherBackend, ffmpegFix, freeSpace, glvndFix, gpuDriverFix, INSTALL_AGAIN, LINK_TENSORFLOW, makeWritable, nodeFix, type System } from "./fixes.ts";
 import type { ExaminedProgram } from "./machine.ts";
 import type { BackendReport, DoctorProblem, DoctorReport } from "./report.ts";
 
 export interface Findings extends Pick<DoctorReport, "node" | "disk" | "adapters" | "backends"> {
   readonly programs: readonly ExaminedProgram[];
   readonly gpuFiles: readonly string[] | undefined;
+  /** Descriptions of NVIDIA's driver. */
+  readonly driverFiles: readonly string[];
   readonly auto: ActiveBackend | undefined;
   readonly autoFailed: string | undefined;
   readonly adaptersFailed: string | undefined;
@@ -41,10 +43,15 @@ const diskProblem: Find = ({ disk: { folder, freeBytes, writable } }) => {
 };
 
 /** A GPU is there, but nothing offers it. */
-const gpuProblem: Find = ({ gpuFiles = [], adapters, adaptersFailed }, system) => {
+const gpuProblem: Find = ({ gpuFiles = [], driverFiles, adapters, adaptersFailed }, system) => {
   if (gpuFiles.length === 0 || adapters.some(({ software }) => !software)) return [];
   if (adaptersFailed !== undefined) return [{ where: "webgpu", what: `a GPU is there (${gpuFiles.join(", ")}), but ${adaptersFailed}`, fix: INSTALL_AGAIN, blocking: false }];
-  const container = gpuFiles.some((file) => file.startsWith("/dev/nvidia")) ? "; a container needs NVIDIA_DRIVER_CAPABILITIES=all" : "";
+  const isNvidia = gpuFiles.some((file) => file.startsWith("/dev/nvidia"));
+  const [driver] = driverFiles;
+  if (isNvidia && driver !== undefined) {
+    return [{ where: "webgpu", what: `a GPU is there (${gpuFiles.join(", ")}), and so is its Vulkan driver (${driver}), but that does not start; it needs the libraries of libglvnd`, fix: glvndFix(system, driver), blocking: false }];
+  }
+  const container = isNvidia ? "; a container needs NVIDIA_DRIVER_CAPABILITIES=all" : "";
   return [{ where: "webgpu", what: `a GPU is there (${gpuFiles.join(", ")}), but no Vulkan driver for it${container}`, fix: gpuDriverFix(system, gpuFiles), blocking: false }];
 };
 

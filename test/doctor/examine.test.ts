@@ -29,6 +29,7 @@ async function examined({ answers = {}, ...around }: Fakes = {}, backend?: strin
     program: (name) => Promise.resolve({ name, found: { path: `/usr/bin/${name}`, version: "5.1", source: "PATH" } }),
     disk: (folder) => Promise.resolve({ folder, writable: true, freeBytes: 50e9 }),
     gpuFiles: () => [],
+    driverFiles: () => [],
     tensorflow: () => [],
     probe: (name) => {
       asked.push(name);
@@ -104,6 +105,17 @@ test.each([
   expect(report.problems).toEqual([{ where: "webgpu", what, fix, blocking: false }]);
   expect(report.backends[0]).toEqual({ name: "webgpu", state: "absent", why: "no driver offers a GPU" });
   expect(report.canTrain).toBe(true);
+});
+
+test("a driver that is there and does not start needs libglvnd, and is to be named where no loader looks", async () => {
+  const [usual, container] = ["/usr/share/vulkan/icd.d/nvidia_icd.json", "/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json"] as const;
+  const install = "sudo apt-get install libvulkan1 libegl1 libgl1 libglx0 libopengl0 libx11-6 libxext6";
+
+  for (const [driver, fix] of [[usual, install], [container, `export VK_DRIVER_FILES=${container}; ${install}`]] as const) {
+    const { report } = await examined({ gpuFiles: () => ["/dev/nvidia0"], driverFiles: () => [driver] });
+
+    expect(report.problems).toEqual([{ where: "webgpu", what: `a GPU is there (/dev/nvidia0), and so is its Vulkan driver (${driver}), but that does not start; it needs the libraries of libglvnd`, fix, blocking: false }]);
+  }
 });
 
 test("a GPU without the package is a warning that installs it; without a GPU nobody misses it", async () => {

@@ -6,7 +6,7 @@ import { UserError } from "../../../src/core/errors.ts";
 export const LOADER = "libvulkan.so.1";
 
 /** Of Debian and Ubuntu, of Fedora, of others. */
-const SYSTEM_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"];
+export const SYSTEM_FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"];
 
 /**
  * The loader's file: the named one (or the one in the named folder), else the system's, else that in `fetched`.
