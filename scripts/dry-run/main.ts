@@ -1,7 +1,7 @@
 /**
  * @file The whole job at full size without a download: a random model of InternVL2-1B's shape is written, loaded, planned, trained
  * for two LoRA steps on two clips by the preset emoverse-1b.yaml, evaluated and exported, through the real command line.
- * `npm run dry-run -- [--out DIR] [--frozen-base int8] [CLIP.mp4 CLIP.mp4]`; without clips those of the fixture, without a
+ * `npm run dry-run -- [--out DIR] [--frozen-base int8|float16] [CLIP.mp4 CLIP.mp4]`; without clips those of the fixture, without a
  * folder a temporary one.
  * Ends with a table of figures; exit code 1 when a step fails or a limit is passed.
  */

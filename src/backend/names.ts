@@ -15,9 +15,10 @@ export type BackendName = (typeof BACKENDS)[number] | `${typeof ADAPTER_PREFIX}$
 export const PRECISIONS = ["single", "split", "half"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-/** How the matrices of layers are kept that no stage trains: as they are, or rounded to 8 bits with a scale for every block. */
-export const FROZEN_BASES = ["float32", "int8"] as const;
+/** How the matrices of layers are kept that no stage trains: as they are, in half precision, or rounded to 8 bits with a scale for every block. */
+export const FROZEN_BASES = ["float32", "float16", "int8"] as const;
 export type FrozenBase = (typeof FROZEN_BASES)[number];
+export type PackedForm = Exclude<FrozenBase, "float32">;
 
 export interface WantedBackend {
   readonly name: (typeof BACKENDS)[number];

@@ -33,6 +33,8 @@ export interface OwnKernels {
   Linear: { inputs: `${number}`; attributes: "hasBias" | "hasAdapter"; outputs: Tensor[] };
   /** dx = sum of dy W, plus dDown A: see `runLinearInputGrad` for the inputs. */
   LinearInputGrad: { inputs: `${number}`; attributes: "layers"; outputs: [dx: Tensor] };
+  /** [out, in / 2] int32, pairs of halves as half-weight.ts has them: the numbers [out, in]. Where it is offered, `Linear` and `LinearInputGrad` take such weights too. */
+  WidenHalves: { inputs: "halves"; attributes: never; outputs: [weight: Tensor] };
   /** scale dy B of every adapter side by side, [T, sum of R]. Inputs in order: dy [T, out], B and scale of each. */
   LinearDown: { inputs: `${number}`; attributes: never; outputs: [dDown: Tensor] };
   /** a^T b for a [T, M] and b [T, N], of only the columns [start, count] of a or of b. */
@@ -87,7 +89,7 @@ export function runOwnKernel<K extends OwnKernel>(name: K, inputs: Inputs<K>, at
   return engine().runKernel<OwnKernels[K]["outputs"]>(name, inputs, attributes);
 }
 
-/** The weights of a linear layer: weight [out, in], bias [out]; adapter A [R, in] and B [out, R] with its scalar. */
+/** The weights of a linear layer: weight [out, in], or its halves [out, in / 2]; bias [out]; adapter A [R, in] and B [out, R] with its scalar. */
 export interface LinearParts {
   readonly weight: Tensor;
   readonly bias?: Tensor;

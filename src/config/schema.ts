@@ -44,7 +44,7 @@ const modelSchema = z.strictObject({
   folder: z.string().describe("Hugging Face style folder: config.json, tokenizer.json and, unless randomly started, safetensors"),
   audioFolder: z.string().optional().describe("whisper-* folder whose encoder hears the clips, through a projector that starts at random; absent: no sound, as in the paper, unless the model folder has an audio tower of its own"),
   init: z.enum(["weights", "random"]).default("weights").describe("start from the folder's weights, or random from its config.json"),
-  frozenBase: z.enum(FROZEN_BASES).default("float32").describe("how the matrices in the layers of decoder and towers are kept; int8: rounded, on the backend onnxruntime in a quarter of the memory, and no stage trains them, only adapters, projectors, embeddings and norms"),
+  frozenBase: z.enum(FROZEN_BASES).default("float32").describe("how the matrices in the layers of decoder and towers are kept; float16 on the backend webgpu: in half the memory; int8 on the backend onnxruntime: in a quarter; other backends round alike and keep floats; no stage trains what is rounded, only adapters, projectors, embeddings and norms"),
   system: z.string().default("You are an sentiment and emotion analysis expert.").describe("system turn (the paper's wording)"),
 });
 

@@ -18,7 +18,7 @@ export function linear(params: Params, name: string, x: Tensor): Tensor {
 
 /** `linear` of several layers with the same input, which is read once for all adapters, forward and backward. */
 export function linears<const N extends readonly string[]>(params: Params, names: N, x: Tensor): { readonly [I in keyof N]: Tensor } {
-  const layers = names.map((name) => partsOf(params, name));
+  const layers = names.map((name) => partsOf(params, name, x));
   const outputs = dropsAny(params, layers) ? droppedLinears(params, names, { layers, x }) : plainLinears(layers, x);
   // One output for every name.
   return outputs as unknown as { readonly [I in keyof N]: Tensor };
@@ -45,7 +45,7 @@ function droppedLinears(params: Params, names: readonly string[], { layers, x }:
 
 /** `linears` of x and to results that are columns, [width, rows], where `orientation` says so. */
 export function orientedLinears<const N extends readonly string[]>(params: Params, names: N, x: Tensor, orientation: Orientation): { readonly [I in keyof N]: Tensor } {
-  const layers = names.map((name) => partsOf(params, name));
+  const layers = names.map((name) => partsOf(params, name, x));
   const isFused = hasOwnKernel("LinearColumns", x) && !dropsAny(params, layers);
   const outputs = isFused ? runLinearKernel(x, layers, orientation) : composedOriented(params, names, x, orientation);
   return outputs as unknown as { readonly [I in keyof N]: Tensor };
@@ -56,8 +56,8 @@ function composedOriented(params: Params, names: readonly string[], x: Tensor, {
   return outputs.map((y) => (columnsOut ? tf.transpose(y) : y));
 }
 
-function partsOf(params: Params, name: string): LinearParts {
-  const weight = params.get(`${name}.weight`);
+function partsOf(params: Params, name: string, x: Tensor): LinearParts {
+  const weight = (hasOwnKernel("Linear", x) ? params.halves(`${name}.weight`) : undefined) ?? params.get(`${name}.weight`);
   const bias = params.has(`${name}.bias`) ? { bias: params.get(`${name}.bias`) } : {};
   if (!params.has(`${name}.${LORA_A}`)) return { weight, ...bias };
   return { weight, ...bias, adapter: { a: params.get(`${name}.${LORA_A}`), b: params.get(`${name}.${LORA_B}`), scale: params.get(`${name}.${LORA_SCALE}`) } };

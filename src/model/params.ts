@@ -4,8 +4,10 @@
  */
 import { backend, keep, mul, tensor as newTensor, tidy, type Tensor } from "@tensorflow/tfjs-core";
 import { type BlockParams, keepsPackedWeights, type Kept } from "../backend/blocks.ts";
+import { halfWeight, type HalfWeight, halvesAsFloats, keepsHalves, packHalves, widened } from "../backend/half-weight.ts";
 import { type DropPlace, dropoutMask } from "../backend/dropout-mask.ts";
 import { borrowFloats, hostFloats, readFloats } from "../backend/host-memory.ts";
+import type { PackedForm } from "../backend/names.ts";
 import { type PackedWeight, packWeight, unpackedValues } from "../backend/packed-weight.ts";
 import { invariant } from "../core/errors.ts";
 import { counterKey } from "../core/rng.ts";
@@ -28,12 +30,14 @@ export function sizeOfShape(shape: readonly number[]): number {
   return shape.reduce((size, side) => size * side, 1);
 }
 
-/** Which weights of the base model a store rounds to 8 bits. */
-export type Packs = (name: string, shape: readonly number[]) => boolean;
+/** Which weights of the base model a store rounds, and to what. */
+export type Packs = (name: string, shape: readonly number[]) => PackedForm | false;
+
+type Weight = Tensor | PackedWeight | HalfWeight;
 
 /** Owner of the weights. Everything else borrows. */
 export class ParamStore implements Params {
-  readonly #weights = new Map<string, Tensor | PackedWeight>();
+  readonly #weights = new Map<string, Weight>();
   readonly #packs: Packs;
   /** Names whose memory was allocated here; nobody else holds it. */
   readonly #own = new Set<string>();
@@ -47,12 +51,18 @@ export class ParamStore implements Params {
 
   get(name: string): Tensor {
     const weight = this.#weight(name);
+    if (isHalf(weight)) return widened(weight);
     return isPacked(weight) ? newTensor(unpackedValues(weight), [...weight.shape], "float32") : weight;
   }
 
   packed(name: string): PackedWeight | undefined {
     const weight = this.#weights.get(name);
     return weight !== undefined && isPacked(weight) ? weight : undefined;
+  }
+
+  halves(name: string): Tensor | undefined {
+    const weight = this.#weights.get(name);
+    return weight !== undefined && isHalf(weight) ? weight.halves : undefined;
   }
 
   has(name: string): boolean {
@@ -76,8 +86,8 @@ export class ParamStore implements Params {
   setTrainable(names: Iterable<string>, kept: Kept = "intermediates"): void {
     this.#trainable = new Set(names);
     this.#kept = kept;
-    const packed = [...this.#trainable].find((name) => this.packed(name) !== undefined);
-    invariant(packed === undefined, () => `"${packed ?? ""}" is kept in 8 bits and cannot be trained`);
+    const packed = [...this.#trainable].find((name) => this.packed(name) !== undefined || this.halves(name) !== undefined);
+    invariant(packed === undefined, () => `"${packed ?? ""}" is kept in ${this.packed(packed ?? "") === undefined ? "halves" : "8 bits"} and cannot be trained`);
   }
 
   drops(place: DropPlace): boolean {
@@ -115,17 +125,17 @@ export class ParamStore implements Params {
   /** A parameter's numbers, of a packed weight the rounded ones; borrowed. */
   async read(name: string): Promise<Float32Array> {
     const weight = this.#weight(name);
+    if (isHalf(weight)) return readWidened(weight);
     return isPacked(weight) ? unpackedValues(weight) : readFloats(weight);
   }
 
   /**
-   * Sets a weight of the base model from its numbers, which are given away. What the store packs is rounded to 8 bits, and
-   * kept in 8 bits where the backend can compute with them.
+   * Sets a weight of the base model from its numbers, which are given away. What the store packs is rounded, and kept so where
+   * the backend can compute with it.
    */
   load(name: string, values: Float32Array, shape: readonly number[]): void {
-    const packed = this.#packs(name, shape) ? packWeight(values, shape) : undefined;
     this.delete(name);
-    this.#weights.set(name, packed !== undefined && keepsPackedWeights() ? packed : newTensor(packed === undefined ? values : unpackedValues(packed), [...shape], "float32"));
+    this.#weights.set(name, asKept(values, { shape, form: this.#packs(name, shape) }));
   }
 
   /** Takes ownership of `tensor`; an earlier one of this name is disposed. */
@@ -168,20 +178,47 @@ export class ParamStore implements Params {
     this.#weights.clear();
   }
 
-  #weight(name: string): Tensor | PackedWeight {
+  #weight(name: string): Weight {
     const weight = this.#weights.get(name);
     if (weight === undefined) throw new Error(`no parameter "${name}"; nearest: ${nearestNames(name, this.names()).join(", ") || "none"}`);
     return weight;
   }
 }
 
-/** A packed weight is left to the garbage collector. */
-function disposeWeight(weight: Tensor | PackedWeight | undefined): void {
-  if (weight !== undefined && !isPacked(weight)) weight.dispose();
+function asKept(values: Float32Array, { shape, form }: { readonly shape: readonly number[]; readonly form: ReturnType<Packs> }): Weight {
+  const floats = (numbers: Float32Array): Tensor => newTensor(numbers, [...shape], "float32");
+  if (form === false) return floats(values);
+  if (form === "int8") {
+    const packed = packWeight(values, shape);
+    return keepsPackedWeights() ? packed : floats(unpackedValues(packed));
+  }
+  const pairs = packHalves(values);
+  // Numbers that are too large for halves stay as they are.
+  if (pairs === undefined) return floats(values);
+  return keepsHalves() ? halfWeight(pairs, shape) : floats(halvesAsFloats(pairs));
 }
 
-function isPacked(weight: Tensor | PackedWeight): weight is PackedWeight {
+async function readWidened(weight: HalfWeight): Promise<Float32Array> {
+  const tensor = widened(weight);
+  try {
+    return await readFloats(tensor);
+  } finally {
+    tensor.dispose();
+  }
+}
+
+/** A packed weight is left to the garbage collector. */
+function disposeWeight(weight: Weight | undefined): void {
+  if (weight === undefined || isPacked(weight)) return;
+  (isHalf(weight) ? weight.halves : weight).dispose();
+}
+
+function isPacked(weight: Weight): weight is PackedWeight {
   return "codes" in weight;
+}
+
+function isHalf(weight: Weight): weight is HalfWeight {
+  return "halves" in weight;
 }
 
 /** A view of `params` under a prefix. */
@@ -189,6 +226,7 @@ function scopedParams(params: Params, prefix: string): Params {
   return {
     get: (name) => params.get(`${prefix}.${name}`),
     packed: (name) => params.packed(`${prefix}.${name}`),
+    halves: (name) => params.halves(`${prefix}.${name}`),
     has: (name) => params.has(`${prefix}.${name}`),
     isTrainable: (name) => params.isTrainable(`${prefix}.${name}`),
     trainsWithin: (inner) => params.trainsWithin(`${prefix}.${inner}`),

@@ -50,6 +50,7 @@ function recording(params: Params, prefix: string, read: Map<string, Tensor>): P
       return tensor;
     },
     packed: (name) => params.packed(name),
+    halves: (name) => params.halves(name),
     has: (name) => params.has(name),
     isTrainable: (name) => params.isTrainable(name),
     trainsWithin: (prefix) => params.trainsWithin(prefix),

@@ -1,10 +1,9 @@
 /** @file MemoryEstimate: what a stage will need, from sizes alone; nothing is loaded. */
 import type { Kept } from "../backend/blocks.ts";
-import type { FrozenBase } from "../backend/names.ts";
-import { packedBytes } from "../backend/packed-weight.ts";
+import type { FrozenBase, PackedForm } from "../backend/names.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { packsOf } from "../model/frozen-base.ts";
-import { type Packs, type Shapes, sizeOfShape } from "../model/params.ts";
+import { bytesOfPacked, packsOf } from "../model/frozen-base.ts";
+import { type Shapes, sizeOfShape } from "../model/params.ts";
 import { activationNumbers, type BatchSizes } from "./activation-memory.ts";
 
 /** Megabytes of 1e6 bytes, as in step events. */
@@ -42,7 +41,7 @@ export interface MemoryInput {
   /** Of every parameter. */
   readonly shapes: Shapes;
   readonly trained: readonly string[];
-  /** What the config asks for; only the place "host" saves memory by it. */
+  /** What the config asks for; see `keptForm`. */
   readonly frozenBase: FrozenBase;
   readonly batch: BatchSizes;
   /** Of the whole stage; 1: every step repeats the same. */
@@ -68,7 +67,7 @@ const SPARE_SHARE = 0.5;
  * on a software GPU, with and without checkpointing.
  */
 export function estimateMemory({ config, shapes, trained, frozenBase, batch, batches, accumulation, kept, clipBytes, place }: MemoryInput): MemoryEstimate {
-  const { weights, widened } = place === "host" ? packedMemory(shapes, packsOf(frozenBase)) : { weights: megabytes(total(shapes.values())), widened: 0 };
+  const { weights, widened } = weightMemory(shapes, keptForm({ frozenBase, place }));
   const trainedSize = megabytes(total(trained.map((name) => shapes.get(name) ?? [])));
   // The sum so far and the next batch's.
   const gradients = (accumulation > 1 ? 2 : 1) * trainedSize;
@@ -88,13 +87,25 @@ export function estimateMemory({ config, shapes, trained, frozenBase, batch, bat
   return { ...parts, spare, peak: used + spare, least: exact + activations[kept] / (1 + ERROR), most: exact + activations[kept] * (1 + ERROR) + spare };
 }
 
+/** How the frozen matrices are kept in a place: 8 bits save memory under our kernels on the host, half precision under those on a GPU. */
+export function keptForm({ frozenBase, place }: Pick<MemoryInput, "frozenBase" | "place">): FrozenBase {
+  return frozenBase === SAVING_FORMS[place] ? frozenBase : "float32";
+}
+
+export const SAVING_FORMS: Readonly<Partial<Record<Place, PackedForm>>> = { host: "int8", "fused-gpu": "float16" };
+
 /** Weights as they are kept, and what the layer that runs holds of its own as floats. */
-function packedMemory(shapes: Shapes, packs: Packs): { readonly weights: number; readonly widened: number } {
+function weightMemory(shapes: Shapes, form: FrozenBase): { readonly weights: number; readonly widened: number } {
+  if (form === "float32") return { weights: megabytes(total(shapes.values())), widened: 0 };
+  const packs = packsOf(form);
   const packed = [...shapes].filter(([name, shape]) => packs(name, shape));
+  const bytes = packed.reduce((sum, [, shape]) => sum + bytesOfPacked(form, shape), 0);
+  const weights = megabytes(total(shapes.values()) - total(packed.map(([, shape]) => shape))) + bytes / 1e6;
+  // Products read halves as they are.
+  if (form === "float16") return { weights, widened: 0 };
   const layers = new Map<string, number>();
   for (const [name, shape] of packed) layers.set(layerOf(name), (layers.get(layerOf(name)) ?? 0) + sizeOfShape(shape));
-  const bytes = packed.reduce((sum, [, shape]) => sum + packedBytes(shape), 0);
-  return { weights: megabytes(total(shapes.values()) - total(packed.map(([, shape]) => shape))) + bytes / 1e6, widened: megabytes(Math.max(0, ...layers.values())) };
+  return { weights, widened: megabytes(Math.max(0, ...layers.values())) };
 }
 
 function layerOf(name: string): string {

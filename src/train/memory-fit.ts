@@ -1,10 +1,10 @@
 /** @file Whether a device has what a stage needs, by arithmetic: the verdict, tensors beyond the device's limit, and what would need less. */
 import type { DeviceLimits } from "../backend/device-limits.ts";
 import { PARTS } from "../model/emoverse.ts";
-import { packsOf } from "../model/frozen-base.ts";
+import { bytesOfPacked, packsOf } from "../model/frozen-base.ts";
 import { isLora, linearModules, loraShapes } from "../model/lora.ts";
 import { sizeOfShape } from "../model/params.ts";
-import { estimateMemory, isOnHost, type MemoryEstimate, type MemoryInput } from "./memory-estimate.ts";
+import { estimateMemory, isOnHost, keptForm, type MemoryEstimate, type MemoryInput, SAVING_FORMS } from "./memory-estimate.ts";
 
 /** `close`: it fits or not, depending on the estimate's error; `unknown`: nothing tells how much memory there is. */
 export type Verdict = "fits" | "close" | "exceeds" | "unknown";
@@ -49,12 +49,17 @@ function verdictOf({ least, most }: MemoryEstimate, { memory }: DeviceLimits): V
 }
 
 /** Weights, and the two largest of a batch. */
-function tooLarge({ config: { llm_config: llm }, shapes, batch }: MemoryInput, { largestTensor = Infinity }: DeviceLimits): LargeTensor[] {
+function tooLarge({ config: { llm_config: llm }, shapes, batch, frozenBase, place }: MemoryInput, { largestTensor = Infinity }: DeviceLimits): LargeTensor[] {
   const inBatch: [string, number[]][] = [
     ["logits of the largest batch", [batch.supervised, llm.vocab_size]],
     ["MLP of the largest batch", [batch.rows * batch.length, llm.intermediate_size]],
   ];
-  return [...shapes, ...inBatch].map(([name, shape]) => ({ name, shape, bytes: 4 * sizeOfShape(shape) })).filter(({ bytes }) => bytes > largestTensor);
+  const packs = packsOf(keptForm({ frozenBase, place }));
+  const bytesOf = (name: string, shape: readonly number[]): number => {
+    const form = packs(name, shape);
+    return form === false ? 4 * sizeOfShape(shape) : bytesOfPacked(form, shape);
+  };
+  return [...shapes, ...inBatch].map(([name, shape]) => ({ name, shape, bytes: bytesOf(name, shape) })).filter(({ bytes }) => bytes > largestTensor);
 }
 
 const LORA_RANK = 8;
@@ -70,7 +75,7 @@ function savings(input: MemoryInput, { peak }: MemoryEstimate): Saving[] {
     half > 0 ? [`budget.rowTokens: ${half}`, { batch: { ...share(half / batch.length).batch!, length: half } }] : undefined,
     accumulation > 1 ? ["budget.accumulation: 1", { accumulation: 1 }] : undefined,
     adaptersAlone(input),
-    frozenInt8(input),
+    frozenBaseOf(input),
     place === "host" ? undefined : ["--backend onnxruntime, in this machine's memory", { place: "host" }],
   ];
   return changes.flatMap((change) => {
@@ -81,10 +86,11 @@ function savings(input: MemoryInput, { peak }: MemoryEstimate): Saving[] {
 }
 
 /** Undefined where a layer's matrices are trained, or nothing would be packed. */
-function frozenInt8({ shapes, trained, frozenBase, place }: MemoryInput): readonly [string, Partial<MemoryInput>] | undefined {
-  if (frozenBase === "int8" || place !== "host") return undefined;
-  const packs = packsOf("int8");
-  return trained.some((name) => packs(name, shapes.get(name) ?? [])) ? undefined : ["model.frozenBase: int8", { frozenBase: "int8" }];
+function frozenBaseOf({ shapes, trained, frozenBase, place }: MemoryInput): readonly [string, Partial<MemoryInput>] | undefined {
+  const form = SAVING_FORMS[place];
+  if (form === undefined || frozenBase === form) return undefined;
+  const packs = packsOf(form);
+  return trained.some((name) => packs(name, shapes.get(name) ?? [])) ? undefined : [`model.frozenBase: ${form}`, { frozenBase: form }];
 }
 
 /** LoRA on the decoder's linear layers in place of all that is trained; undefined where nothing but adapters is. */

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Kept } from "../../src/backend/blocks.ts";
+import { halvesAsFloats, packHalves } from "../../src/backend/half-weight.ts";
 import { packWeight, unpackedValues } from "../../src/backend/packed-weight.ts";
 import { rng } from "../../src/core/rng.ts";
 import { batchStates } from "../../src/model/batch-states.ts";
@@ -49,7 +50,7 @@ describe("compiled blocks", () => {
   });
 
   test("layers with packed and with plain weights do not share a graph", { timeout: TIMEOUT_MS }, () => {
-    const first: Packs = (name, shape) => INT8(name, shape) && name.includes("layers.0.");
+    const first: Packs = (name, shape) => name.includes("layers.0.") && INT8(name, shape);
     const [mixed, same] = [toyAdapted(first, "packed"), toyAdapted(first, "rounded")];
 
     expect(mixed.packed(QUERY)).toBeDefined();
@@ -111,6 +112,19 @@ test("a backend that runs op by op keeps the rounded numbers as floats, and says
   store.dispose();
 });
 
+test.each(["cpu", "onnxruntime"])("the backend %s keeps the numbers of a base in half precision as floats, and says so", async (name) => {
+  await useBackend(name);
+  const store = new ParamStore(packsOf("float16"));
+  const values = normals(128 * 256);
+
+  store.load(QUERY, values.slice(), [128, 256]);
+
+  expect(store.halves(QUERY)).toBeUndefined();
+  expect(store.get(QUERY).dataSync()).toEqual(halvesAsFloats(packHalves(values)!));
+  expect(frozenBaseNotice("float16")).toBe(`model.frozenBase float16: the backend ${name} keeps every weight as float32; the numbers are rounded as they would be in half precision, but take as much memory as before`);
+  store.dispose();
+});
+
 test("both backends compute the same loss from a model that is loaded in 8 bits", { timeout: TIMEOUT_MS }, async () => {
   const losses: Float32Array[] = [];
   for (const name of ["onnxruntime", "cpu"]) {
@@ -130,6 +144,7 @@ test("what is packed cannot be trained", () => {
   expect(() => refuseToTrainPacked("int8", { shapes, trained: ["mlp1.1.weight", QUERY, QUERY.replace("q_proj", "v_proj")], where })).toThrow(
     `ConfigError stages.one.trainable: 2 of the trained parameters are kept in 8 bits (model.frozenBase: int8), first "${QUERY}".\n  Match adapters and projectors only, or set model.frozenBase: float32.`,
   );
+  expect(() => refuseToTrainPacked("float16", { shapes, trained: [QUERY], where })).toThrow("1 of the trained parameters are kept in half precision (model.frozenBase: float16)");
   expect(() => refuseToTrainPacked("int8", { shapes, trained: ["mlp1.1.weight"], where })).not.toThrow();
   expect(() => refuseToTrainPacked("float32", { shapes, trained: [QUERY], where })).not.toThrow();
 });

@@ -235,6 +235,7 @@ function watched(reads: string[], prefix = ""): Params {
       return params.get(prefix + name);
     },
     packed: (name) => params.packed(prefix + name),
+    halves: (name) => params.halves(prefix + name),
     has: (name) => params.has(prefix + name),
     isTrainable: (name) => params.isTrainable(prefix + name),
     trainsWithin: (inner) => params.trainsWithin(prefix + inner),

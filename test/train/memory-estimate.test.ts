@@ -41,6 +41,17 @@ test("by hand, in 8 bits: 17 bytes for 16 numbers of a layer's matrices, and the
   for (const place of ["plain-host", "gpu", "fused-gpu"] as const) expect(estimateMemory({ ...input, place }).weights).toBeCloseTo(floats + (4 * 3000 * 640) / 1e6, 9);
 });
 
+test("by hand, in half precision: two bytes for a number of a layer's matrix under our kernels on a GPU, elsewhere four", () => {
+  const shapes = new Map<string, readonly number[]>([["language_model.model.layers.0.mlp.up_proj.weight", [1000, 640]], ["language_model.model.layers.0.mlp.odd.weight", [1000, 6]], ["language_model.model.layers.0.norm.weight", [640]]]);
+  const input = { config: toyConfig, shapes, trained: [], batch: NO_BATCH, kept: "inputs", clipBytes: 0, batches: 1, accumulation: 1, frozenBase: "float16" } as const;
+
+  const packed = estimateMemory({ ...input, place: "fused-gpu" });
+
+  expect(packed.weights).toBeCloseTo((2 * 640_000 + 4 * 6000 + 4 * 640) / 1e6, 9);
+  expect(packed.peak).toBeCloseTo(packed.weights, 9);
+  for (const place of ["host", "plain-host", "gpu"] as const) expect(estimateMemory({ ...input, place }).weights).toBeCloseTo((4 * (640_000 + 6000 + 640)) / 1e6, 9);
+});
+
 test("only supervised positions count for the vocabulary: six numbers per word", () => {
   const of = (supervised: number) => activationNumbers(toyConfig, { ...NO_BATCH, supervised }, { ...ALL, kept: "inputs" }).total;
 

@@ -144,7 +144,31 @@ test("on the host the error is of the whole: weights, gradients and moments alon
 test("settings that would need no less are not offered", () => {
   const many = decoderInput(PHI3_MINI, { lora: true, kept: "inputs", changes: { batch: { rows: 4, length: 2048, supervised: 256, frames: 0, sounds: 0 } } });
 
-  expect(fitOn(many, card(16)).savings.map(({ setting }) => setting)).toEqual(["budget.rowsPerBatch: 1", "budget.rowTokens: 1024", "--backend onnxruntime, in this machine's memory"]);
+  expect(fitOn(many, card(16)).savings.map(({ setting }) => setting)).toEqual(["budget.rowsPerBatch: 1", "budget.rowTokens: 1024", "model.frozenBase: float16", "--backend onnxruntime, in this machine's memory"]);
+});
+
+test("in half precision a frozen base needs less: offered on a GPU under our kernels where no layer's matrix is trained, once", () => {
+  const setting = "model.frozenBase: float16";
+  const input = decoderInput(PHI3_MINI, { lora: true, kept: "inputs" });
+  const offered = (changes: Partial<MemoryInput>, lora = true): string[] => fitOn(decoderInput(PHI3_MINI, { lora, kept: "inputs", changes }), card(8)).savings.map(({ setting: each }) => each);
+  const { estimate } = fitOn({ ...input, frozenBase: "float16" }, card(8));
+
+  expect(fitOn(input, card(8)).savings.find((saving) => saving.setting === setting)?.peak).toBe(estimate.peak);
+  // By hand: 32 layers of 4 x 3072 x 3072 and 3 x 3072 x 8192 numbers, two bytes less for each.
+  expect(estimateMemory(input).peak - estimate.peak).toBeCloseTo((2 * 32 * (4 * 3072 * 3072 + 3 * 3072 * 8192)) / 1e6, 6);
+  expect(offered({ frozenBase: "float16" })).not.toContain(setting);
+  expect(offered({ frozenBase: "int8" })).toContain(setting);
+  expect(offered({}, false)).not.toContain(setting);
+  for (const place of ["host", "plain-host", "gpu"] as const) expect(offered({ place })).not.toContain(setting);
+});
+
+test("a matrix in half precision counts two bytes a number against the largest tensor", () => {
+  const input = decoderInput(PHI3_MINI, { lora: true, kept: "inputs", changes: { batch: { rows: 1, length: 1, supervised: 1, frames: 0, sounds: 0 } } });
+  const limits = { ...card(80), largestTensor: 4 * 3072 * 16384 - 1 };
+  const inLayers = (frozenBase: MemoryInput["frozenBase"]): number => fitOn({ ...input, frozenBase }, limits).tooLarge.filter(({ name }) => name.includes(".layers.")).length;
+
+  expect(inLayers("float32")).toBeGreaterThan(0);
+  expect(inLayers("float16")).toBe(0);
 });
 
 test("in 8 bits a frozen base needs less: offered on a CPU under our kernels where no layer's matrix is trained, once", () => {

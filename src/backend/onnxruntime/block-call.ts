@@ -11,10 +11,12 @@ export type Kept = "intermediates" | "inputs";
 
 /** Weights by relative name; tensors are borrowed, never disposed by the reader. */
 export interface BlockParams {
-  /** Throws when the name is unknown. Of a packed weight it is a new tensor of the rounded numbers; compiled blocks never ask for it. */
+  /** Throws when the name is unknown. Of a weight that is kept in 8 bits or in halves it is a new tensor of the rounded numbers; compiled blocks never ask for it. */
   get(name: string): Tensor;
   /** The weight of this name if it is kept in 8 bits. */
   packed(name: string): PackedWeight | undefined;
+  /** The weight of this name as the linear kernels take it, [out, in / 2] int32, if it is kept in halves. */
+  halves(name: string): Tensor | undefined;
   has(name: string): boolean;
   /** Whether the current stage trains this parameter. */
   isTrainable(name: string): boolean;

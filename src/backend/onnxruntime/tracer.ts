@@ -62,6 +62,7 @@ export class Tracer {
         return packed === undefined ? this.#weight(prefix + name, params.get(name)) : this.#packedWeight(prefix + name, packed);
       },
       packed: (name) => params.packed(name),
+      halves: (name) => params.halves(name),
       has: (name) => {
         const answer = params.has(name);
         this.asks.set(prefix + name, answer);

@@ -8,6 +8,7 @@ import { copyRows } from "./copy-rows.ts";
 import { dropoutMask } from "./dropout.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross-entropy.ts";
 import { attention, attentionGrad } from "./attention.ts";
+import { widenHalves } from "./halves.ts";
 import { columnsProduct, linear, linearDown, linearInputGrad } from "./linear.ts";
 import { batchMatMul } from "./matmul.ts";
 import { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./norms.ts";
@@ -46,6 +47,7 @@ export const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, WebGpuKernel>>> = {
   RopeRows: ropeRows,
   SwiGlu: swiglu,
   SwiGluGrad: swigluGrad,
+  WidenHalves: widenHalves,
 };
 
 /** Kernels of tfjs's that are wrong or slow there. */

@@ -1,4 +1,5 @@
 /** @file How the shaders of matrix products read matrices and write results, as WGSL. */
+import { HALF_SCALE } from "../half-weight.ts";
 import type { Operand, ProductSpec } from "./matmul-program.ts";
 
 /** A matrix in the shader. */
@@ -28,15 +29,20 @@ export function matricesOf({ left, right, addend }: ProductSpec): { readonly own
 }
 
 /** `quad_<name>(row, column, start)`: four numbers of a row of memory; zero outside the matrix. */
-export function quadCode({ name, operand: { isDepthFirst, isAligned }, outer, depth, stride }: Matrix): string {
+export function quadCode({ name, operand: { isDepthFirst, isAligned, isHalf }, outer, depth, stride }: Matrix): string {
   const [rows, columns] = isDepthFirst ? [depth, outer] : [outer, depth];
   const singles = [1, 2, 3].map((i) => `if (column + ${i}u < ${columns}) { quad[${i}] = ${name}[at + ${i}u]; }`).join(" ");
   return `
 fn quad_${name}(row: u32, column: u32, start: u32) -> vec4<f32> {
   if (row >= ${rows} || column >= ${columns}) { return vec4<f32>(); }
   let at = start + row * ${stride} + column;
-  ${isAligned ? `return ${name}[at / 4u];` : `var quad = vec4<f32>(${name}[at], 0, 0, 0); ${singles} return quad;`}
+  ${isHalf ? `return ${widenCode(`${name}[at / 4u]`)};` : isAligned ? `return ${name}[at / 4u];` : `var quad = vec4<f32>(${name}[at], 0, 0, 0); ${singles} return quad;`}
 }`;
+}
+
+/** Two pairs of halves as numbers. */
+export function widenCode(pairs: string): string {
+  return `vec4<f32>(unpack2x16float(${pairs}.x), unpack2x16float(${pairs}.y)) * ${1 / HALF_SCALE}`;
 }
 
 /** `write(at, product)`: column, row and batch, and four numbers in a row, with what is to be added. */

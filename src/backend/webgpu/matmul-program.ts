@@ -23,6 +23,8 @@ export interface Operand {
   readonly isDepthFirst: boolean;
   /** Whether its memory's rows begin and end on multiples of four numbers. */
   readonly isAligned: boolean;
+  /** Pairs of halves, as half-weight.ts has them; such a matrix is aligned. */
+  readonly isHalf: boolean;
 }
 
 /** a b + c d, each with M rows on the left and N columns on the right. */
@@ -66,9 +68,9 @@ export function productProgram(spec: ProductSpec, tile: TileShape): Program {
 export function productInterface({ left, right, addend, isResultAligned, hasBias, hasScale }: ProductSpec): Pick<Program, "reads" | "writes" | "uniforms"> {
   return {
     reads: {
-      a: elementOf(left.isAligned),
-      b: elementOf(right.isAligned),
-      ...(addend === undefined ? {} : { c: elementOf(addend.left.isAligned), d: elementOf(addend.right.isAligned) }),
+      a: operandElement(left),
+      b: operandElement(right),
+      ...(addend === undefined ? {} : { c: operandElement(addend.left), d: operandElement(addend.right) }),
       ...(hasBias ? { bias: "f32" } : {}),
       ...(hasScale ? { scale: "f32" } : {}),
     },
@@ -79,7 +81,7 @@ export function productInterface({ left, right, addend, isResultAligned, hasBias
 
 /** What tells the code of two products apart. */
 export function flagsOf({ left, right, addend, isResultAligned, hasBias, hasScale, accumulates }: ProductSpec): string {
-  const operands = [left, right, ...(addend === undefined ? [] : [addend.left, addend.right])].flatMap(({ isDepthFirst, isAligned }) => [isDepthFirst, isAligned]);
+  const operands = [left, right, ...(addend === undefined ? [] : [addend.left, addend.right])].flatMap(({ isDepthFirst, isAligned, isHalf }) => [isDepthFirst, isAligned, isHalf]);
   return [isResultAligned, hasBias, hasScale, accumulates, ...operands].map(Number).join("");
 }
 
@@ -90,6 +92,10 @@ export function threadsOf({ rows, columns, perThread, slices }: TileShape): numb
 /** Bytes of a workgroup's own memory: two parts of each matrix, and every slice's sums. */
 export function workgroupBytes({ rows, columns, depth, slices }: TileShape): number {
   return 4 * (2 * depth * (rows + columns) + (slices === 1 ? 0 : slices * rows * columns));
+}
+
+function operandElement({ isAligned, isHalf }: Operand): "vec4<f32>" | "f32" | "vec2<u32>" {
+  return isHalf ? "vec2<u32>" : elementOf(isAligned);
 }
 
 function elementOf(isAligned: boolean): "vec4<f32>" | "f32" {

@@ -19,7 +19,7 @@ export interface Columns {
 export interface Factors {
   /** [..., M, K], or [..., K, M] if transposed. */
   readonly a: TensorInfo;
-  /** [..., K, N], or [..., N, K] if transposed. */
+  /** [..., K, N], or [..., N, K] if transposed; either may be int32, pairs of halves, with half the columns. */
   readonly b: TensorInfo;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
@@ -85,8 +85,8 @@ function preparedFor(backend: WebGPUBackend, plan: Plan): Prepared {
   return prepared;
 }
 
-function keyOf({ operand: { isDepthFirst }, outer, depth, stride, start }: Side): string {
-  return `${outer} ${depth} ${stride} ${start} ${isDepthFirst}`;
+function keyOf({ operand: { isDepthFirst, isHalf }, outer, depth, stride, start }: Side): string {
+  return `${outer} ${depth} ${stride} ${start} ${isDepthFirst} ${isHalf}`;
 }
 
 function preparedAnew(backend: WebGPUBackend, { left, right, more, batches, resultStride, resultStart, ...flags }: Plan, mode: MatrixUnitMode | undefined): Prepared {
@@ -120,6 +120,7 @@ function preparedAnew(backend: WebGPUBackend, { left, right, more, batches, resu
 /** tfjs's kernel. */
 export const batchMatMul: WebGpuKernel = ({ backend, inputs: { a, b }, attributes: { transposeA, transposeB } }) => {
   invariant(a !== undefined && b !== undefined, () => "BatchMatMul without two tensors");
+  invariant(a.dtype === "float32" && b.dtype === "float32", () => `a product of ${a.dtype} and ${b.dtype}`);
   return multiply(backend, { a, b, transposeA: transposeA === true, transposeB: transposeB === true });
 };
 
@@ -138,11 +139,15 @@ function sidesOf({ a, b, transposeA, transposeB, columnsOfA, columnsOfB }: Facto
   return [sideOf(a, transposeA, columnsOfA), sideOf(b, !transposeB, columnsOfB)];
 }
 
-function sideOf({ shape }: TensorInfo, isDepthFirst: boolean, columns: Columns | undefined): Side {
-  const [memoryRows = 0, stride = 0] = shape.slice(-2);
+function sideOf({ shape, dtype }: TensorInfo, isDepthFirst: boolean, columns: Columns | undefined): Side {
+  const isHalf = dtype === "int32";
+  const [memoryRows = 0, width = 0] = shape.slice(-2);
+  const stride = isHalf ? 2 * width : width;
   const { start, count } = columns ?? { start: 0, count: stride };
   const [depth, outer] = isDepthFirst ? [memoryRows, count] : [count, memoryRows];
-  return { operand: { isDepthFirst, isAligned: areQuads(stride, start, count) }, outer, depth, stride, start };
+  const isAligned = areQuads(stride, start, count);
+  invariant(isAligned || !isHalf, () => `halves [${shape.join()}] in rows that are no quads`);
+  return { operand: { isDepthFirst, isAligned, isHalf }, outer, depth, stride, start };
 }
 
 function batchOf({ shape }: TensorInfo): number {

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
+import { halfWeight, halvesAsFloats, packHalves, widened } from "../../../src/backend/half-weight.ts";
 import { type Columns, type Factors, multiply, type Product } from "../../../src/backend/webgpu/matmul.ts";
 import { tileFor } from "../../../src/backend/webgpu/tiles.ts";
 import { describeOnGpu, gpuBackend, normals, relativeDifference, valuesOf } from "./software-gpu.ts";
@@ -101,6 +102,41 @@ describeOnGpu("matrix products on a GPU", () => {
 
       expect(relativeDifference(result, reference(onlyA, onlyB, { m, k, n: onlyB.length / k, transposeA: rest.transposeA, transposeB: rest.transposeB }))).toBeLessThan(TOLERANCE);
     }
+  });
+
+  test.each([
+    { what: "thin", m: 1, k: 132, n: 72 },
+    { what: "small, the last part of the depth partly empty", m: 37, k: 20, n: 40 },
+    { what: "in tiles of 64", m: 577, k: 16, n: 604 },
+    { what: "in tiles of 128", m: 1271, k: 12, n: 1160 },
+  ])("a weight in halves gives the bits that its numbers as floats give: $what", async ({ m, k, n }) => {
+    for (const transposeB of [true, false]) {
+      const shape = transposeB ? [n, k] : [k, n];
+      const pairs = packHalves(normals(`halves ${shape.join()}`, k * n))!;
+      const [a, halves, floats] = [random("a", [m, k]), halfWeight(pairs, shape).halves, tf.tensor(halvesAsFloats(pairs), shape)];
+
+      const actual = await run({ a, b: halves, transposeA: false, transposeB });
+
+      const expected = await run({ a, b: floats, transposeA: false, transposeB });
+      expect(actual.length).toBe(m * n);
+      expect(actual.findIndex((value, i) => value !== expected[i])).toBe(-1);
+      expect(relativeDifference(actual, expected)).toBe(0); // and not all zero
+      tf.dispose([a, halves, floats]);
+    }
+  });
+
+  test("halves are widened to their numbers", async () => {
+    const pairs = packHalves(normals("widened", 37 * 12))!;
+    const weight = halfWeight(pairs, [37, 12]);
+
+    const [values] = await valuesOf([widened(weight)]);
+
+    expect(values).toEqual(halvesAsFloats(pairs));
+    weight.halves.dispose();
+  });
+
+  test("integers are no numbers to multiply", () => {
+    expect(() => tf.matMul(tf.ones([4, 4], "int32"), tf.ones([4, 4], "int32"))).toThrow("a product of int32 and int32");
   });
 
   test("a second product is added, whatever its depth, before scale and bias", async () => {

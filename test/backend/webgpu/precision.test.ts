@@ -38,7 +38,7 @@ test.each<{ what: string } & Card>([
 });
 
 test("one mode multiplies once, the other three times", () => {
-  const operand = { isDepthFirst: false, isAligned: true };
+  const operand = { isDepthFirst: false, isAligned: true, isHalf: false };
   const code = (mode: "half" | "split"): string => matrixUnitProgram({ left: operand, right: operand, isResultAligned: true, hasBias: false, hasScale: false, accumulates: false }, mode).code();
   const products = (text: string): number => text.split("subgroupMatrixMultiplyAccumulate").length - 1;
 
