@@ -249,7 +249,7 @@ interface MemoryOf {
 }
 
 /** A full batch with the data's share of supervised tokens and clips; `m2se plan` has the exact one. */
-function stageMemory({ config: { data, model: { frozenBase } }, stage: { budget, trainOnPrompt }, open, train, shapes, trained }: MemoryOf): MemoryEstimate {
+function stageMemory({ config: { data, model: { frozenBase } }, stage: { budget, promptWeight }, open, train, shapes, trained }: MemoryOf): MemoryEstimate {
   const allTokens = sum([...train.prefixTokens.values(), ...train.branchTokens.values()]);
   const perRow = (count: number): number => Math.ceil((count * budget.rowTokens) / Math.max(1, allTokens));
   const { clipSpec } = open;
@@ -262,7 +262,7 @@ function stageMemory({ config: { data, model: { frozenBase } }, stage: { budget,
     batch: {
       rows: budget.rowsPerBatch,
       length: budget.rowTokens,
-      supervised: budget.rowsPerBatch * (trainOnPrompt ? budget.rowTokens : perRow(train.supervised)),
+      supervised: budget.rowsPerBatch * (promptWeight > 0 ? budget.rowTokens : perRow(train.supervised)),
       frames: budget.rowsPerBatch * perRow(train.withVideo) * data.frames,
       sounds: budget.rowsPerBatch * perRow(Math.max(train.withVideo, train.withAudio)),
     },

@@ -74,8 +74,8 @@ export function prepareStage(experiment: PlannedExperiment, stage: StageConfig, 
 }
 
 /** What of a stage's samples carries labels. */
-export function supervisionOf({ trainOnPrompt }: StageConfig): Learned {
-  return trainOnPrompt ? "everything" : "answers";
+export function supervisionOf({ promptWeight }: StageConfig): Learned {
+  return promptWeight > 0 ? "everything" : "answers";
 }
 
 /** Peak learning rate of every parameter, out of these, that a stage trains. @throws UserError - ConfigError for patterns that match none. */

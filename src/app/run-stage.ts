@@ -96,6 +96,7 @@ function stageRun({ experiment, stage, prepared, encode, clips, signal }: StageT
     batchSpec: { encode, featureRows: featureRows(experiment.encoding.mediaTokens) },
     media: (batch) => source.media(batch),
     learningRates: prepared.learningRates,
+    promptWeight: stage.promptWeight,
     learningRateSchedule: stage.schedule,
     optimizer: stage.optimizer,
     dropout: dropout.adapters + dropout.residual > 0 ? { ...dropout, seed: experiment.config.seed } : undefined,

@@ -73,7 +73,7 @@ const stageSchema = z.strictObject({
   mixture: z.partialRecord(z.enum(TASK_NAMES), mixtureLevel).describe("task: high | low | probability per unit and epoch"),
   lora: loraSchema.optional().describe("adapters added in this stage; absent: those of the stage before, if any"),
   dropout: share.default(0).describe("probability that a number is dropped from what attention and MLP of a decoder layer add to its input, in training alone: against learning a small dataset by heart"),
-  trainOnPrompt: z.boolean().default(false).describe("learn the words of the prompts too, each from those before it as in pretraining, and not the answers alone"),
+  promptWeight: fraction.default(0).describe("what a word of a prompt, predicted from those before it as in pretraining, counts in the loss, where a word of an answer counts 1; 0: answers alone are learned, as in the paper"),
   trainable: z.array(trainableSchema).min(1).describe("what is trained, with peak learning rates; what no entry matches is frozen"),
   optimizer: z
     .strictObject({

@@ -11,7 +11,7 @@ export function encodeTree(outlines: OutlineTree, encode: Encoder): Tree {
   const [first] = samples;
   invariant(first !== undefined && samples.length === outlines.length, () => `${samples.length} encoded samples for ${outlines.length} outlines`);
   for (const { id, prefixKey, prefix } of samples) invariant(sameTokens(first.prefix, prefix), () => `samples of prefix "${prefixKey}" have different prefixes, see ${id}`);
-  const tree: Tree = [{ segment: first.prefix, parent: -1 }, ...samples.map(({ id, task, branch }) => ({ segment: branch, parent: 0, sampleId: id, task }))];
+  const tree: Tree = [{ segment: first.prefix, parent: -1 }, ...samples.map(({ id, task, branch, answerTokens }) => ({ segment: branch, parent: 0, sampleId: id, task, answerTokens }))];
   invariant(treeLength(tree) === treeTokens(outlines), () => `sample ${first.id} and those beside it have ${treeLength(tree)} tokens, ${treeTokens(outlines)} were planned`);
   return tree;
 }

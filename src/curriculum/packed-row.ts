@@ -14,6 +14,8 @@ export interface RowSegment {
   /** Sample id and task of a branch; absent on a shared prefix. */
   readonly sampleId?: string;
   readonly task?: TaskName;
+  /** With which a branch ends. */
+  readonly answerTokens?: number;
 }
 
 export interface PackedRow {

@@ -12,6 +12,7 @@ export interface TreeNode {
   readonly parent: number;
   readonly sampleId?: string;
   readonly task?: TaskName;
+  readonly answerTokens?: number;
 }
 
 export type Tree = readonly TreeNode[];
@@ -51,7 +52,7 @@ function placeTree(row: OpenRow, tree: Tree): void {
   });
 }
 
-function placeNode(row: OpenRow, { segment, sampleId, task }: TreeNode, parent: number): void {
+function placeNode(row: OpenRow, { segment, parent: _, ...branch }: TreeNode, parent: number): void {
   const previous = row.segments.at(-1);
   const start = previous === undefined ? 0 : previous.start + previous.length;
   const { length } = segment.inputIds;
@@ -61,7 +62,7 @@ function placeNode(row: OpenRow, { segment, sampleId, task }: TreeNode, parent: 
   for (let i = 0; i < length; i++) row.positionIds[start + i] = firstPosition + i;
   row.segmentIds.fill(row.segments.length + 1, start, start + length);
   for (const slot of segment.slots) row.slots.push({ ...slot, position: start + slot.position });
-  row.segments.push({ parent, start, length, ...(sampleId === undefined ? {} : { sampleId }), ...(task === undefined ? {} : { task }) });
+  row.segments.push({ parent, start, length, ...branch });
 }
 
 /** Tokens from the root to the end of segment `number`: the position its children go on from. */

@@ -5,12 +5,12 @@ import { hasOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
 import { differentiable } from "./custom-grad.ts";
 
 /**
- * -log softmax(logits)[label] of every row, [M], and its sum over the rows; a row with a negative label counts 0.
- * Safe for logits of any size: the row's maximum is taken off first. Gradient: softmax - onehot.
+ * -log softmax(logits)[label] of every row, [M], and its sum over the rows, each times its weight; a row with a negative
+ * label counts 0. Safe for logits of any size: the row's maximum is taken off first. Gradient: weight * (softmax - onehot).
  */
-export function maskedCrossEntropy(logits_MV: Tensor, labels: Int32Array): { sum: Scalar; losses: Tensor } {
+export function maskedCrossEntropy(logits_MV: Tensor, labels: Int32Array, weights?: Float32Array): { sum: Scalar; losses: Tensor } {
   const losses = rowLosses(logits_MV, labels);
-  return { sum: tf.sum(losses), losses };
+  return { sum: tf.sum(weights === undefined ? losses : tf.mul(losses, tf.tensor1d(weights))), losses };
 }
 
 function rowLosses(logits: Tensor, labels: Int32Array): Tensor {

@@ -14,7 +14,7 @@ import type { ParamStore } from "../model/params.ts";
 export interface LossAndGradients {
   /** Loss of every supervised position, in the order of `supervisedPositions(batch)`; the caller's. */
   readonly losses: Tensor;
-  /** Of the sum of the losses; by parameter name, the caller's. */
+  /** Of the weighted sum of the losses; by parameter name, the caller's. */
   readonly gradients: ReadonlyMap<string, Tensor>;
 }
 
@@ -23,14 +23,18 @@ export function supervisedPositions({ labels }: Pick<Batch, "labels">): Int32Arr
   return Int32Array.from(labels.keys()).filter((position) => (labels[position] ?? -1) >= 0);
 }
 
-/** Losses and gradients of the named parameters. The sum, not the mean: the caller divides by the count of the whole step. */
-export function lossAndGradients(params: ParamStore, config: ModelConfig, input: BatchWithMedia, trained: readonly string[]): LossAndGradients {
+/**
+ * Losses and gradients of the named parameters. The sum, not the mean: the caller divides by the count of the whole step.
+ *
+ * @param weights - of the losses in the sum; absent: all 1.
+ */
+export function lossAndGradients(params: ParamStore, config: ModelConfig, input: BatchWithMedia, trained: readonly string[], weights?: Float32Array): LossAndGradients {
   registerGradients();
   let losses: Tensor | undefined;
   const gradients = tf.tidy(() => {
     const { grads } = tf.engine().gradients(
       () => {
-        const result = batchLoss(params, config, input);
+        const result = batchLoss(params, config, input, weights);
         losses = tf.keep(result.losses);
         return result.sum;
       },
@@ -55,8 +59,8 @@ export async function lossOnly(params: ParamStore, config: ModelConfig, input: B
   }
 }
 
-function batchLoss(params: ParamStore, config: ModelConfig, input: BatchWithMedia): { sum: tf.Scalar; losses: Tensor } {
+function batchLoss(params: ParamStore, config: ModelConfig, input: BatchWithMedia, weights?: Float32Array): { sum: tf.Scalar; losses: Tensor } {
   const positions = supervisedPositions(input.batch);
   const targets = positions.map((position) => input.batch.labels[position] ?? -1);
-  return maskedCrossEntropy(logitsAt(params, config, batchStates(params, config, input), positions), targets);
+  return maskedCrossEntropy(logitsAt(params, config, batchStates(params, config, input), positions), targets, weights);
 }

@@ -14,6 +14,7 @@ import { TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { adamwUpdate, type AdamWOptions, type AdamWState, decaysMatrices } from "./adamw.ts";
 import { clippedNorm } from "./clip-gradients.ts";
 import type { RunEvent } from "./events.ts";
+import { labelWeights } from "./label-weights.ts";
 import { type LossAndGradients, lossAndGradients, supervisedPositions } from "./micro-batch.ts";
 import { namingRows } from "./out-of-memory.ts";
 import { learningRateFactor, type Schedule } from "./schedule.ts";
@@ -25,6 +26,8 @@ export interface StageRun {
   readonly config: ModelConfig;
   readonly schedule: StageSchedule;
   readonly batchSpec: BatchSpec;
+  /** What a prompt's label counts in the loss, an answer's counts 1. */
+  readonly promptWeight: number;
   /** Awaited before the batch is run; what it takes is told apart in the step's event. */
   readonly media: (batch: Batch) => Promise<BatchMedia>;
   /** Peak learning rate of every trained parameter. */
@@ -57,15 +60,15 @@ export async function* trainStage(run: StageRun): AsyncGenerator<RunEvent> {
   yield { kind: "checkpoint", stage, step, path: await run.save(step), reason: step < schedule.steps ? "interrupted" : "end" };
 }
 
-/** One optimizer step: gradients summed over its batches, divided by the supervised tokens of all of them. */
+/** One optimizer step: gradients summed over its batches, divided by the weight of all their labels. */
 async function runStep(run: StageRun, step: number): Promise<RunEvent> {
   const started = performance.now();
   const { schedule, learningRates, stage } = run;
   const batches = stepBatches(schedule, step, run.batchSpec);
   const factor = learningRateFactor(run.learningRateSchedule, step, schedule.steps);
-  const supervisedTokens = batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0);
-  const { mediaMilliseconds, ...sums } = await sumOverBatches(run, batches, step);
-  const outcome = await update(run, { ...sums, batches, supervisedTokens, factor, step });
+  const weighted = batches.map((batch): WeightedBatch => ({ batch, weights: labelWeights(batch, supervisedPositions(batch), run.promptWeight) }));
+  const { mediaMilliseconds, ...sums } = await sumOverBatches(run, weighted, step);
+  const outcome = await update(run, { ...sums, weighted, factor, step });
   return {
     kind: "step",
     stage,
@@ -73,7 +76,7 @@ async function runStep(run: StageRun, step: number): Promise<RunEvent> {
     steps: schedule.steps,
     loss: outcome.loss,
     taskLoss: meanByTask(outcome.losses),
-    supervisedTokens,
+    supervisedTokens: batches.reduce((sum, batch) => sum + batch.supervisedTokens, 0),
     tokens: batches.reduce((sum, batch) => sum + batch.usedTokens, 0),
     learningRate: factor * Math.max(...learningRates.values()),
     gradientNorm: outcome.gradientNorm,
@@ -85,10 +88,15 @@ async function runStep(run: StageRun, step: number): Promise<RunEvent> {
   };
 }
 
+interface WeightedBatch {
+  readonly batch: Batch;
+  /** Of its labels, in the order of `supervisedPositions`. */
+  readonly weights: Float32Array;
+}
+
 /** The tensors are used up. */
 interface Update extends StepTensors {
-  readonly batches: readonly Batch[];
-  readonly supervisedTokens: number;
+  readonly weighted: readonly WeightedBatch[];
   /** Share of the peak learning rates. */
   readonly factor: number;
   readonly step: number;
@@ -96,7 +104,7 @@ interface Update extends StepTensors {
 
 interface Outcome {
   readonly losses: readonly PositionLoss[];
-  /** Mean over the supervised tokens. */
+  /** Weighted mean over the labels. */
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
@@ -108,16 +116,17 @@ function gpuMemory(): { readonly gpuMegabytes?: number } {
 }
 
 /** Clips and applies the gradients. Nothing has changed when the loss or a gradient is not finite, which it throws. */
-async function update({ stage, params, learningRates, optimizer, start }: StageRun, { batches, losses, gradients, supervisedTokens, factor, step }: Update): Promise<Outcome> {
+async function update({ stage, params, learningRates, optimizer, start }: StageRun, { weighted, losses, gradients, factor, step }: Update): Promise<Outcome> {
   try {
     const numbers = await readStepNumbers({ losses, gradients });
-    const positions = batches.flatMap((batch, i) => positionLosses(batch, numbers.losses[i]));
-    const loss = total(positions.map(({ loss: own }) => own)) / supervisedTokens;
-    const clipped = clippedNorm(numbers.squares, { maxNorm: optimizer.clipNorm, scale: 1 / supervisedTokens });
+    const positions = weighted.flatMap((batch, i) => positionLosses(batch, numbers.losses[i]));
+    const weight = total(positions.map((position) => position.weight));
+    const loss = meanLoss(positions);
+    const clipped = clippedNorm(numbers.squares, { maxNorm: optimizer.clipNorm, scale: 1 / weight });
     if (clipped.kind === "non-finite" || !Number.isFinite(loss)) throw nonFinite({ stage, step, loss, names: clipped.kind === "non-finite" ? clipped.names : [] });
     await adamwUpdate(params, start.moments, {
       gradients,
-      gradientScale: clipped.factor / supervisedTokens,
+      gradientScale: clipped.factor / weight,
       learningRate: (name) => factor * (learningRates.get(name) ?? 0),
       decays: decaysMatrices,
       options: optimizer,
@@ -131,19 +140,20 @@ async function update({ stage, params, learningRates, optimizer, start }: StageR
 interface PositionLoss {
   readonly task: TaskName | undefined;
   readonly loss: number;
+  readonly weight: number;
 }
 
-function positionLosses(batch: Batch, losses: Float32Array = new Float32Array(0)): PositionLoss[] {
+function positionLosses({ batch, weights }: WeightedBatch, losses: Float32Array = new Float32Array(0)): PositionLoss[] {
   const positions = supervisedPositions(batch);
-  return Array.from(losses, (loss, i) => ({ task: taskAt(batch, positions[i] ?? 0), loss }));
+  return Array.from(losses, (loss, i) => ({ task: taskAt(batch, positions[i] ?? 0), loss, weight: weights[i] ?? 0 }));
 }
 
-async function sumOverBatches(run: StageRun, batches: readonly Batch[], step: number): Promise<StepTensors & { readonly mediaMilliseconds: number }> {
+async function sumOverBatches(run: StageRun, weighted: readonly WeightedBatch[], step: number): Promise<StepTensors & { readonly mediaMilliseconds: number }> {
   const gradients = new Map<string, Tensor>();
   const losses: Tensor[] = [];
   let mediaMilliseconds = 0;
   try {
-    for (const [index, batch] of batches.entries()) {
+    for (const [index, batch] of weighted.entries()) {
       const result = await batchGradients(run, batch, { step, index });
       mediaMilliseconds += result.mediaMilliseconds;
       losses.push(result.losses);
@@ -156,14 +166,14 @@ async function sumOverBatches(run: StageRun, batches: readonly Batch[], step: nu
   return { gradients, losses, mediaMilliseconds };
 }
 
-async function batchGradients({ stage, params, config, media, learningRates, dropout }: StageRun, batch: Batch, { step, index }: { readonly step: number; readonly index: number }): Promise<LossAndGradients & { readonly mediaMilliseconds: number }> {
+async function batchGradients({ stage, params, config, media, learningRates, dropout }: StageRun, { batch, weights }: WeightedBatch, { step, index }: { readonly step: number; readonly index: number }): Promise<LossAndGradients & { readonly mediaMilliseconds: number }> {
   const asked = performance.now();
   try {
     const input = { batch, media: await media(batch) };
     const mediaMilliseconds = performance.now() - asked;
     // Not before: a tower that is not trained drops nothing.
     if (dropout !== undefined) params.setDropout({ ...dropout, key: [dropout.seed, stage, step, index] });
-    return { ...lossAndGradients(params, config, input, [...learningRates.keys()]), mediaMilliseconds };
+    return { ...lossAndGradients(params, config, input, [...learningRates.keys()], weights), mediaMilliseconds };
   } catch (error) {
     throw namingRows(error, { stage, step, batch });
   } finally {
@@ -189,9 +199,13 @@ function meanByTask(losses: readonly PositionLoss[]): Partial<Record<TaskName, n
   const means: Partial<Record<TaskName, number>> = {};
   for (const task of TASK_NAMES) {
     const own = losses.filter((position) => position.task === task);
-    if (own.length > 0) means[task] = total(own.map(({ loss }) => loss)) / own.length;
+    if (own.length > 0) means[task] = meanLoss(own);
   }
   return means;
+}
+
+function meanLoss(positions: readonly PositionLoss[]): number {
+  return total(positions.map(({ loss, weight }) => loss * weight)) / total(positions.map(({ weight }) => weight));
 }
 
 function total(values: readonly number[]): number {

@@ -28,10 +28,10 @@ test("three samples, two of one clip, written out by hand", () => {
       segmentIds: Int32Array.of(1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 5, 0, 0),
       segments: [
         { parent: 0, start: 0, length: 3 },
-        { parent: 1, start: 3, length: 3, sampleId: "A:msa", task: "msa" },
-        { parent: 1, start: 6, length: 2, sampleId: "A:fer", task: "fer" },
+        { parent: 1, start: 3, length: 3, sampleId: "A:msa", task: "msa", answerTokens: 2 },
+        { parent: 1, start: 6, length: 2, sampleId: "A:fer", task: "fer", answerTokens: 1 },
         { parent: 0, start: 8, length: 1 },
-        { parent: 4, start: 9, length: 2, sampleId: "B:erc", task: "erc" },
+        { parent: 4, start: 9, length: 2, sampleId: "B:erc", task: "erc", answerTokens: 1 },
       ],
       slots: [slot, { ...slot, clip: "B", position: 8, count: 1 }],
       supervisedTokens: 4,

@@ -213,6 +213,7 @@ function stageRun(params: ParamStore, budget: { readonly rowTokens: number; read
     batchSpec: { encode: finder(SAMPLES), featureRows: TOY_MEDIA_ROWS },
     media: (batch) => Promise.resolve(toyMedia(batch)),
     learningRates: new Map(params.names().map((name) => [name, 1e-3])),
+    promptWeight: 0,
     learningRateSchedule: { kind: "cosine", warmup: 0.1, floor: 0.1 },
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 },
     start: { step: 0, moments: new Map() },

@@ -5,7 +5,7 @@ import { scheduleStage, stepBatches, type StageBudget, type StageSchedule } from
 import { batchFeatures } from "../../src/model/batch-features.ts";
 import { generateGreedy } from "../../src/model/generate.ts";
 import type { ParamStore } from "../../src/model/params.ts";
-import type { EncodedSample } from "../../src/text/encoded-sample.ts";
+import { type EncodedSample, IGNORE_INDEX } from "../../src/text/encoded-sample.ts";
 import { disposeMoments, moment } from "../../src/train/adamw.ts";
 import type { RunEvent } from "../../src/train/events.ts";
 import { trainStage, type StageRun } from "../../src/train/train-stage.ts";
@@ -154,6 +154,27 @@ test("the losses of the tasks, times their tokens, add up to the loss", async ()
   expect(taskLoss.msa).not.toBeCloseTo(taskLoss.eri!, 2);
 });
 
+test("words of prompts count as much as the stage says, in the loss and in every gradient", async () => {
+  const learned = (segment: EncodedSample["branch"]): EncodedSample["branch"] => ({ ...segment, labels: segment.labels.map((label, i) => (label >= 0 ? label : (segment.inputIds[i + 1] ?? IGNORE_INDEX))) });
+  const prefixes = new Map(SAMPLES.map(({ prefix }) => [prefix, learned(prefix)]));
+  const samples = SAMPLES.map((sample) => ({ ...sample, prefix: prefixes.get(sample.prefix)!, branch: learned(sample.branch) }));
+  const answers = samples.reduce((sum, { answerTokens }) => sum + answerTokens, 0);
+  const outcome = async (promptWeight: number): Promise<{ sums: readonly number[]; labels: number }> => {
+    const run = stageRun({ samples, promptWeight, budget: { maxSteps: 1 }, optimizer: { clipNorm: 1e9 } });
+    const [step] = steps(await collect(run));
+    const weight = answers + promptWeight * (step!.supervisedTokens - answers);
+    return { sums: [step!.loss, ...[...snapshot(run).moments.values()].map(({ first }) => first.reduce((a, b) => a + b, 0))].map((mean) => mean * weight), labels: step!.supervisedTokens };
+  };
+
+  const [none, quarter, all] = [await outcome(0), await outcome(0.25), await outcome(1)];
+
+  expect(all.labels).toBeGreaterThan(3 * answers);
+  // Sums over labels are linear in the weight.
+  expect(quarter.sums.length).toBeGreaterThan(50);
+  for (const [i, sum] of quarter.sums.entries()) expect(sum).toBeCloseTo(0.75 * none.sums[i]! + 0.25 * all.sums[i]!, 3);
+  expect(all.sums[0]! / none.sums[0]!).toBeGreaterThan(2);
+});
+
 test("the largest gradient norm is kept: what reaches the optimizer has at most that length", async () => {
   const clipped = stageRun({ optimizer: { clipNorm: 0.25 }, budget: { maxSteps: 1 } });
   const free = stageRun({ optimizer: { clipNorm: 1e9 }, budget: { maxSteps: 1 } });
@@ -258,6 +279,7 @@ interface ToyRun {
   readonly learningRate?: number;
   readonly optimizer?: Partial<StageRun["optimizer"]>;
   readonly schedule?: StageRun["learningRateSchedule"];
+  readonly promptWeight?: number;
   readonly trained?: RegExp;
   readonly from?: Snapshot;
   readonly step?: number;
@@ -266,7 +288,7 @@ interface ToyRun {
 }
 
 /** One epoch over all samples in one row per step, everything trained. */
-function stageRun({ samples = SAMPLES, budget, learningRate = 1e-2, optimizer, schedule: learningRateSchedule, trained = /./, from, step = 0, seed = 1, signal }: ToyRun): StageRun {
+function stageRun({ samples = SAMPLES, budget, learningRate = 1e-2, optimizer, schedule: learningRateSchedule, trained = /./, from, step = 0, seed = 1, promptWeight = 0, signal }: ToyRun): StageRun {
   const params = toyWeights(seed);
   onTestFinished(() => params.dispose());
   for (const [name, values] of from?.weights ?? []) params.set(name, tf.tensor(values.slice(), params.get(name).shape));
@@ -281,6 +303,7 @@ function stageRun({ samples = SAMPLES, budget, learningRate = 1e-2, optimizer, s
     batchSpec: { encode: finder(samples), featureRows: TOY_MEDIA_ROWS },
     media: (batch) => Promise.resolve(toyMedia(batch)),
     learningRates: new Map(names.map((name) => [name, learningRate])),
+    promptWeight,
     learningRateSchedule: learningRateSchedule ?? { kind: "cosine", warmup: 0.1, floor: 0.1 },
     optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1, ...optimizer },
     start: { step, moments: new Map([...(from?.moments ?? [])].map(([name, { step: steps, first, second }]) => [name, { step: steps, first: moment(first.slice()), second: moment(second.slice()) }])) },

@@ -32,6 +32,7 @@ export function trainSteps({ learningRates, params, media, kept = "intermediates
     ...training,
     media: (batch) => Promise.resolve(media(batch)),
     learningRates,
+    promptWeight: 0,
     learningRateSchedule: { kind: "constant", warmup: 0, floor: 0 },
     optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, clipNorm: 1 },
     start: { step: 0, moments: new Map() },

@@ -9,7 +9,7 @@ const TIMEOUT_MS = 60_000;
 const place = toyWorkplace();
 
 test("a stage that trains on prompts learns their words too, as many as planned, and the next stage answers alone", { timeout: TIMEOUT_MS }, async () => {
-  const config = withStage(toyRunConfig(place.folder), "see", { trainOnPrompt: true });
+  const config = withStage(toyRunConfig(place.folder), "see", { promptWeight: 1 });
   const runDir = join(place.folder, "prompts");
 
   const steps = stepsOf(await train(config, runDir));
