@@ -16,8 +16,8 @@ export function differingSettings(got: readonly [RunConfig, StageConfig], expect
 
 function decisiveSettings({ seed, model, data, levels }: RunConfig, { checkpoints: _, ...stage }: StageConfig): object {
   const { gradientCheckpointing: __, ...budget } = stage.budget;
-  const { root, frames, conversationClip, emotionPrompt, causePrompt, onBad, modalities, featureType } = data;
-  return { seed, model, levels, stage: { ...stage, budget }, data: { root, frames, conversationClip, emotionPrompt, causePrompt, onBad, modalities, featureType } };
+  const { root, frames, conversationClip, emotionPrompt, causePrompt, causeTurns, onBad, modalities, featureType } = data;
+  return { seed, model, levels, stage: { ...stage, budget }, data: { root, frames, conversationClip, emotionPrompt, causePrompt, causeTurns, onBad, modalities, featureType } };
 }
 
 /** Every plain value as JSON, by its path. */

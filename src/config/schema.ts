@@ -31,6 +31,10 @@ const dataSchema = z.strictObject({
   conversationClip: z.enum(["target", "none"]).default("target").describe("clip that a prompt about a conversation shows: the target utterance's, as in the paper, or none"),
   emotionPrompt: z.enum(EMOTION_PROMPTS).default(PAPER_FORM.emotionPrompt).describe("ERC: about an utterance on its own, as in the paper, or with its whole dialogue, later turns too, in front"),
   causePrompt: z.enum(CAUSE_PROMPTS).default(PAPER_FORM.causePrompt).describe("ECPE: every turn's gold emotion is shown, as in the paper, or none is and the emotion is part of the answer, as in SemEval-2024 task 3"),
+  causeTurns: z
+    .strictObject({ before: z.number().int().nonnegative().max(1000), after: z.number().int().nonnegative().max(1000) })
+    .optional()
+    .describe("ECPE: so many turns before and after the target are shown alone, numbered so that the target always has the same number; absent: the whole conversation, as in the paper"),
   onBad: z.enum(["error", "drop"]).default("error").describe("unreadable media, over-long samples: stop, or drop and count"),
   modalities: z.array(z.enum(MODALITIES)).min(1).default([...MODALITIES]).describe("inputs that are switched on"),
   cache: z.string().optional().describe("folder for decoded clips and frozen features, which runs may share; default: <run>/cache"),

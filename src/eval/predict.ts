@@ -8,7 +8,7 @@ import type { BatchWithMedia } from "../model/batch-states.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { generateGreedy, type UnreadRow } from "../model/generate.ts";
 import type { Params } from "../model/params.ts";
-import type { Sample, Task, Weighing } from "../tasks/task.ts";
+import { goldOf, type Sample, type Task, type Weighing } from "../tasks/task.ts";
 import { type EncodedSample, sampleLength } from "../text/encoded-sample.ts";
 import { encodeAnswer, type EncodeOptions, encodeSamples } from "../text/encode.ts";
 import { answerLogProbs } from "./label-scores.ts";
@@ -74,8 +74,9 @@ interface Response {
 /** `seconds` of answers that came together are shared equally. */
 function toPrediction(task: Task, sample: Sample | undefined, { text, scores, seconds }: Response & { seconds: number }): Prediction {
   if (sample === undefined) throw new Error("internal error: a prediction without its sample");
-  const parsed = task.parse(text);
-  return { id: sample.id, task: task.name, gold: sample.target, response: text, ...(parsed === undefined ? {} : { parsed }), ...(scores === undefined ? {} : { scores }), seconds };
+  const response = task.restore?.(text, sample) ?? text;
+  const parsed = task.parse(response);
+  return { id: sample.id, task: task.name, gold: goldOf(sample), response, ...(parsed === undefined ? {} : { parsed }), ...(scores === undefined ? {} : { scores }), seconds };
 }
 
 /** The likeliest of the task's answers, row by row. */

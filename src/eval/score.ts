@@ -3,7 +3,7 @@ import type { Split } from "../data/record.ts";
 import { UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
 import { TASKS } from "../tasks/index.ts";
-import type { Sample, ScoredRow, Scores, TaskName } from "../tasks/task.ts";
+import { goldOf, type Sample, type ScoredRow, type Scores, type TaskName } from "../tasks/task.ts";
 import { intervalsOf } from "./intervals.ts";
 import type { BootstrapInfo } from "./intervals.ts";
 import { scoreCounted } from "../metrics/counts.ts";
@@ -74,7 +74,7 @@ export function scorePredictions(task: TaskName, rows: readonly (ScoredRow & { r
 
 /** Scores on a part of the samples, or against other answers, would be compared with baselines on all of them. */
 function checkSameSamples(task: TaskName, rows: readonly ScoredRow[], test: readonly Sample[]): void {
-  const targets = new Map(test.map(({ id, target }) => [id, target]));
+  const targets = new Map(test.map((sample) => [sample.id, goldOf(sample)]));
   const predicted = new Set(rows.map(({ id }) => id));
   const hint = "Write the predictions file again with m2se eval.";
   const foreign = rows.flatMap(({ id, gold }): Problem[] => {

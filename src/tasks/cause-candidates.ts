@@ -17,16 +17,17 @@ const MOST_CAUSES = 3;
 
 interface Target {
   readonly number: number;
-  /** Of the conversation. */
-  readonly turns: number;
+  /** Numbers of the turns that may be named. */
+  readonly first: number;
+  readonly last: number;
   /** Those that the target may have: one if the prompt gives it. */
   readonly emotions: readonly Emotion[];
 }
 
 /** The answers that are weighed against each other; `None.` is among them. */
-export function candidateAnswers({ number, turns, emotions }: Target): readonly string[] {
+export function candidateAnswers({ number, first, last, emotions }: Target): readonly string[] {
   const sets = emotions.length > 1 ? USUAL : [...subsets(NEAR).filter((set) => set.length >= 1 && set.length <= MOST_CAUSES), ...FAR.map((offset) => [offset])];
-  const causes = sets.map((set) => set.map((offset) => number + offset)).filter((set) => set.every((cause) => cause >= 1 && cause <= turns));
+  const causes = sets.map((set) => set.map((offset) => number + offset)).filter((set) => set.every((cause) => cause >= first && cause <= last));
   return [renderPairs([]), ...emotions.flatMap((emotion) => causes.map((set) => renderPairs(set.map((causeUtterance) => ({ emotionUtterance: number, emotion, causeUtterance })))))];
 }
 

@@ -5,13 +5,15 @@ import { EMOTIONS } from "../data/record.ts";
 import type { Emotion, EmtRecord, Utterance } from "../data/record.ts";
 import { scoreCounted } from "../metrics/counts.ts";
 import type { Counted } from "../metrics/counts.ts";
+import type { EmotionPair } from "../metrics/pairs.ts";
 import { countPairs, PAIR_EMOTIONS, pairScoresOf } from "../metrics/pairs.ts";
 import { parsePairs, renderPairs } from "./cause-answer.ts";
 import { candidateAnswers, likelyPairs } from "./cause-candidates.ts";
+import { excerptAround, shiftPairs, type Shown } from "./cause-excerpt.ts";
 import { parseRows, withFailures } from "./parsed-rows.ts";
 import { PAPER_FORM } from "./prompt-form.ts";
 import type { PromptForm } from "./prompt-form.ts";
-import { conversationParts, recordPrefixKey, turnSample } from "./prompt.ts";
+import { clipParts, conversationParts, recordPrefixKey, sampleId, text, turnSample } from "./prompt.ts";
 import { answerByRule, mostFrequent } from "./rules.ts";
 import type { Sample, ScoredRow, Scores, Task } from "./task.ts";
 
@@ -27,7 +29,7 @@ export const causePairs: Task = {
   weighing: {
     candidates: (sample) => {
       const { number, emotion } = targetOf(sample);
-      return candidateAnswers({ number, turns: turnsOf(sample), emotions: emotion === undefined ? PAIR_EMOTIONS : [emotion] });
+      return candidateAnswers({ number, ...turnsOf(sample), emotions: emotion === undefined ? PAIR_EMOTIONS : [emotion] });
     },
     choose: likelyPairs,
   },
@@ -38,6 +40,7 @@ export const causePairs: Task = {
     const pairs = parsePairs(response);
     return pairs === undefined ? undefined : renderPairs(pairs);
   },
+  restore: (response, { excerpt }) => (excerpt === undefined ? response : shiftPairs(response, excerpt.shift)),
   count,
   score,
   baselines: ({ train, test }) => {
@@ -49,29 +52,50 @@ export const causePairs: Task = {
 
 /**
  * One sample per non-neutral utterance of a record with annotated pairs (of one with `targets`, those only), or per
- * utterance when emotions are asked for; they share the conversation as their prefix.
+ * utterance when emotions are asked for; they share the conversation as their prefix, or what stands before their excerpts.
  */
-function samples(record: EmtRecord, { causePrompt }: PromptForm = PAPER_FORM): readonly Sample[] {
+function samples(record: EmtRecord, { causePrompt, causeTurns }: PromptForm = PAPER_FORM): readonly Sample[] {
   const { pairs } = record;
   if (pairs === undefined) return [];
   checkPairs(record, pairs);
   const isGiven = causePrompt === "emotions-given";
   const markOf = ({ emotion }: Utterance): string => (isGiven ? `_${emotion}` : "");
-  const shared = {
-    task: "ecpe",
-    record,
-    unit: record.id,
-    prefixKey: recordPrefixKey("conversation", record),
-    prefix: conversationParts(isGiven ? OPENING : OPENING_ASKED, record, markOf),
-    identifier: IDENTIFIER,
-    question: isGiven ? "The emotion-cause indices of the target utterance are:" : "The emotion-cause pairs of the target utterance are:",
-  } as const;
+  const opening = isGiven ? OPENING : OPENING_ASKED;
+  const question = isGiven ? "The emotion-cause indices of the target utterance are:" : "The emotion-cause pairs of the target utterance are:";
+  const shared = { task: "ecpe", record, unit: record.id, prefixKey: recordPrefixKey("conversation", record), identifier: IDENTIFIER, question } as const;
+  const prefix = causeTurns === undefined ? conversationParts(opening, record, markOf) : [text(`${opening}\n`)];
   return record.utterances.flatMap((utterance, i) => {
     const { emotion } = utterance;
     if (emotion === undefined || (isGiven && emotion === "neutral") || record.targets?.includes(i + 1) === false) return [];
-    const causes = pairs.filter(({ emotionUtterance }) => emotionUtterance === i + 1);
-    return [turnSample({ ...shared, utterance, number: i + 1, mark: markOf(utterance), target: renderPairs(causes.map((pair) => ({ ...pair, emotion }))) })];
+    const causes = pairs.filter(({ emotionUtterance }) => emotionUtterance === i + 1).map((pair) => ({ ...pair, emotion }));
+    const turn = { ...shared, prefix, utterance, mark: markOf(utterance) };
+    if (causeTurns === undefined) return [turnSample({ ...turn, number: i + 1, target: renderPairs(causes) })];
+    return [excerptSample({ ...turn, shown: excerptAround(record, i + 1, causeTurns, markOf), causes })];
   });
+}
+
+/** A sample whose instruction shows the target among the turns around it, and so does not say it once more. */
+function excerptSample(input: ExcerptInput): Sample {
+  const { record, utterance, shown, mark, identifier, question, causes, ...shared } = input;
+  const near = renderPairs(causes.filter(({ causeUtterance }) => shown.shows(causeUtterance)));
+  return {
+    ...shared,
+    id: sampleId(utterance, shared.task),
+    recordId: record.id,
+    instruction: [...clipParts(utterance), ...shown.parts, text(`Target utterance:${shown.number}${mark}.\n${identifier} ${question}`)],
+    target: shiftPairs(near, -shown.shift),
+    excerpt: { shift: shown.shift, gold: renderPairs(causes) },
+  };
+}
+
+interface ExcerptInput extends Pick<Sample, "task" | "unit" | "prefixKey" | "prefix"> {
+  readonly record: EmtRecord;
+  readonly utterance: Utterance;
+  readonly mark: string;
+  readonly shown: Shown;
+  readonly identifier: string;
+  readonly question: string;
+  readonly causes: readonly EmotionPair[];
 }
 
 /**
@@ -122,8 +146,9 @@ function mostFrequentEmotion(train: readonly Sample[]): Emotion | undefined {
 
 /** The answer that names the turns at these distances from the target, as far as they exist, with the emotion that the prompt gives, else with the usual one. */
 function answerOffsets(sample: Sample, offsets: readonly number[], usual: Emotion | undefined): string {
-  const { number, emotion = usual } = targetOf(sample);
+  const { emotion = usual, ...target } = targetOf(sample);
   if (emotion === undefined) return renderPairs([]);
+  const number = target.number + (sample.excerpt?.shift ?? 0);
   const causes = offsets.map((offset) => number + offset).filter((cause) => cause >= 1);
   return renderPairs(causes.map((causeUtterance) => ({ emotionUtterance: number, emotion, causeUtterance })));
 }
@@ -131,16 +156,17 @@ function answerOffsets(sample: Sample, offsets: readonly number[], usual: Emotio
 /** Number of the target utterance, and its emotion if the prompt gives it; read from the prompt as a model would. */
 function targetOf(sample: Sample): { readonly number: number; readonly emotion?: Emotion } {
   const prompt = sample.instruction.map((part) => (part.kind === "text" ? part.text : "")).join("");
-  const [, number, word] = /^Target utterance:(\d+)(?:_([a-z]+))?\./.exec(prompt) ?? [];
+  const [, number, word] = /^Target utterance:(\d+)(?:_([a-z]+))?\./m.exec(prompt) ?? [];
   const emotion = EMOTIONS.find((name) => name === word);
   invariant(number !== undefined && (emotion === undefined) === (word === undefined), () => `no target utterance in the prompt of ${sample.id}`);
   return { number: Number(number), ...(emotion === undefined ? {} : { emotion }) };
 }
 
-/** Length of the conversation, read from the prompt: the last turn's number. */
-function turnsOf({ prefix }: Sample): number {
-  const numbers = prefix.flatMap((part) => (part.kind === "text" ? (/^(\d+)(?:_[a-z]+)?\. /.exec(part.text)?.[1] ?? []) : []));
-  return Number(numbers.at(-1) ?? 0);
+/** Numbers of the first and the last turn that the prompt shows. */
+function turnsOf({ prefix, excerpt, instruction }: Sample): { readonly first: number; readonly last: number } {
+  const shown = excerpt === undefined ? prefix : instruction;
+  const numbers = shown.flatMap((part) => (part.kind === "text" ? (/^(\d+)(?:_[a-z]+)?\. /.exec(part.text)?.[1] ?? []) : []));
+  return { first: Number(numbers[0] ?? 1), last: Number(numbers.at(-1) ?? 0) };
 }
 
 /** @throws UserError with everything that makes the pairs contradict the conversation. */

@@ -9,9 +9,17 @@ export const EMOTION_PROMPTS = ["utterance", "dialogue"] as const;
  */
 export const CAUSE_PROMPTS = ["emotions-given", "emotions-asked"] as const;
 
+/** Turns that a prompt shows beside its target. */
+export interface TurnWindow {
+  readonly before: number;
+  readonly after: number;
+}
+
 export interface PromptForm {
   readonly emotionPrompt: (typeof EMOTION_PROMPTS)[number];
   readonly causePrompt: (typeof CAUSE_PROMPTS)[number];
+  /** ECPE shows these turns alone and numbers them so that the target has the same number in every prompt; absent: the whole conversation, as in the paper. */
+  readonly causeTurns?: TurnWindow | undefined;
 }
 
 export const PAPER_FORM: PromptForm = { emotionPrompt: "utterance", causePrompt: "emotions-given" };

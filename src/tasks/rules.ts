@@ -1,9 +1,9 @@
 /** @file Rules without a model: what a score has to beat. */
-import type { Sample, ScoredRow } from "./task.ts";
+import { goldOf, type Sample, type ScoredRow } from "./task.ts";
 
 /** What a rule would have answered to each sample, in the shape of predictions. */
 export function answerByRule(samples: readonly Sample[], rule: (sample: Sample) => string): readonly ScoredRow[] {
-  return samples.map((sample) => ({ id: sample.id, gold: sample.target, response: rule(sample) }));
+  return samples.map((sample) => ({ id: sample.id, gold: goldOf(sample), response: rule(sample) }));
 }
 
 /** The value that occurs most often; among equals the one that comes first; undefined for an empty list. */

@@ -27,6 +27,20 @@ export interface Sample {
   readonly instruction: readonly Part[];
   /** The exact text the assistant must write. */
   readonly target: string;
+  /** Of a prompt that shows a part of its conversation and numbers it anew. */
+  readonly excerpt?: Excerpt;
+}
+
+export interface Excerpt {
+  /** A turn's number in the conversation, less that in the prompt. */
+  readonly shift: number;
+  /** The right answer in the conversation's numbers; it may name turns that the prompt does not show. */
+  readonly gold: string;
+}
+
+/** The answer that counts as right. */
+export function goldOf({ target, excerpt }: Pick<Sample, "target" | "excerpt">): string {
+  return excerpt?.gold ?? target;
 }
 
 /** A number with a name the field uses; `perClass` and `confusion` where they make sense. */
@@ -79,6 +93,8 @@ export interface Task {
   readonly samples: (record: EmtRecord, form?: PromptForm) => readonly Sample[];
   /** The answer that a response states, in its canonical form; undefined when the response breaks the task's grammar. */
   readonly parse: (response: string) => string | undefined;
+  /** The response in the conversation's numbers where the prompt has its own. */
+  readonly restore?: (response: string, sample: Sample) => string;
   /**
    * What the scores are made of, row by row; unparsed answers are counted and wrong. Pure.
    *

@@ -58,7 +58,7 @@ test("a setting is explained with its meaning, what it accepts and its default",
 });
 
 test("an unknown setting gets the nearest name", () => {
-  expect(() => explainSetting("data.frame")).toThrow('ConfigError --explain data.frame: there is no setting "data.frame".\n  Known: root, synthetic, frames, conversationClip, emotionPrompt, causePrompt, onBad, modalities, cache, cacheGigabytes, memoryGigabytes, featureType, workers. Did you mean "frames"?');
+  expect(() => explainSetting("data.frame")).toThrow('ConfigError --explain data.frame: there is no setting "data.frame".\n  Known: root, synthetic, frames, conversationClip, emotionPrompt, causePrompt, causeTurns, onBad, modalities, cache, cacheGigabytes, memoryGigabytes, featureType, workers. Did you mean "frames"?');
   expect(() => explainSetting("stages.one.mixture.emo")).toThrow('there is no setting "stages.one.mixture.emo"');
   expect(() => explainSetting("seed.deep")).toThrow('ConfigError --explain seed.deep: there is no setting "seed.deep".');
 });

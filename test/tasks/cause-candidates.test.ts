@@ -26,7 +26,7 @@ test("naming the pairs above half of the best F1 gives the largest expected F1",
 });
 
 test("candidates hold near causes in sets, far ones alone, and the answer without a cause", () => {
-  const candidates = candidateAnswers({ number: 8, turns: 20, emotions: ["fear"] });
+  const candidates = candidateAnswers({ number: 8, first: 1, last: 20, emotions: ["fear"] });
 
   expect(candidates).toContain("None.");
   expect(candidates).toContain("8_fear,5;8_fear,8;8_fear,9");
@@ -37,6 +37,6 @@ test("candidates hold near causes in sets, far ones alone, and the answer withou
 });
 
 test("a target of one turn has itself or nothing as its cause, with every emotion that is possible", () => {
-  expect(candidateAnswers({ number: 1, turns: 1, emotions: ["joy"] })).toEqual(["None.", "1_joy,1"]);
-  expect(candidateAnswers({ number: 1, turns: 1, emotions: ["joy", "anger"] })).toEqual(["None.", "1_joy,1", "1_anger,1"]);
+  expect(candidateAnswers({ number: 1, first: 1, last: 1, emotions: ["joy"] })).toEqual(["None.", "1_joy,1"]);
+  expect(candidateAnswers({ number: 1, first: 1, last: 1, emotions: ["joy", "anger"] })).toEqual(["None.", "1_joy,1", "1_anger,1"]);
 });

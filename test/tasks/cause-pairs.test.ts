@@ -5,6 +5,7 @@ import type { EmtRecord } from "../../src/data/record.ts";
 import { causePairs } from "../../src/tasks/cause-pairs.ts";
 import { emotion } from "../../src/tasks/emotion.ts";
 import { PAPER_FORM } from "../../src/tasks/prompt-form.ts";
+import { goldOf } from "../../src/tasks/task.ts";
 import { vectorTest } from "../metrics/official-vectors.ts";
 import { conversation, renderPrompt, rows } from "./support.ts";
 
@@ -33,6 +34,37 @@ test("when emotions are asked for, no label is shown, every turn is a target and
   const prompts = samples.map((sample) => renderPrompt(sample));
   expect(prompts.every((prompt) => prompt.includes("Input conversation:1. Joey: I got the part!\n2. Ross: Oh.\n3. What?\n|"))).toBe(true);
   expect(prompts[1]).toMatch(/\|Target utterance:2\. Ross: Oh\.\n<cause> The emotion-cause pairs of the target utterance are:$/);
+});
+
+test("an excerpt shows the turns around its target, which has the same number in every prompt", () => {
+  const [joy, surprise] = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 1, after: 1 } });
+
+  expect(renderPrompt(joy!)).toMatch(/\nInput conversation:\n\|\[clip dia7_utt1\]2_joy\. Joey: I got the part!\n3_neutral\. Ross: Oh\.\nTarget utterance:2_joy\.\n<cause> The emotion-cause indices of the target utterance are:$/);
+  expect(renderPrompt(surprise!)).toMatch(/\nInput conversation:\n\|1_neutral\. Ross: Oh\.\n2_surprise\. What\?\nTarget utterance:2_surprise\.\n<cause> The emotion-cause indices of the target utterance are:$/);
+  expect(joy?.prefixKey).toBe(surprise?.prefixKey);
+  expect([joy?.target, surprise?.target]).toEqual(["2_joy,2", "2_surprise,1"]);
+});
+
+test("answers about an excerpt count in the conversation's numbers, with causes that it does not show", () => {
+  const samples = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 1, after: 1 } });
+  const [, surprise] = samples;
+
+  expect(goldOf(surprise!)).toBe("3_surprise,1;3_surprise,2");
+  expect(causePairs.restore?.("2_surprise,1;2_surprise,2", surprise!)).toBe("3_surprise,2;3_surprise,3");
+  expect(causePairs.restore?.("None.", surprise!)).toBe("None.");
+  expect(causePairs.restore?.("because", surprise!)).toBe("because");
+  expect(causePairs.restore?.("3_surprise,1", causePairs.samples(conversation)[1]!)).toBe("3_surprise,1");
+  expect([...causePairs.weighing!.candidates(surprise!)].sort()).toEqual(["2_surprise,1", "2_surprise,1;2_surprise,2", "2_surprise,2", "None."]);
+  // The first turn's number is 2: what would be turn 1 is no turn of the conversation.
+  expect(causePairs.weighing!.candidates(samples[0]!)).toEqual(["None.", "2_joy,3", "2_joy,2", "2_joy,2;2_joy,3"]);
+  expect(causePairs.parse(causePairs.restore!("2_joy,1", samples[0]!))).toBeUndefined();
+});
+
+test("the rules name the same pairs whether a prompt shows an excerpt or all", () => {
+  const whole = causePairs.samples(conversation);
+  const excerpts = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 0, after: 0 } });
+
+  expect(causePairs.baselines({ train: excerpts, test: excerpts })).toEqual(causePairs.baselines({ train: whole, test: whole }));
 });
 
 test("without labels in the prompt the rules name the emotion that most training pairs have", () => {
