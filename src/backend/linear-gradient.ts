@@ -15,7 +15,7 @@ function linearGradient(kernelName: OwnKernel, orientationOf: (attributes: Named
   return {
     kernelName,
     saveAllInputs: true,
-    // The first: where there are adapters, scale x A^T.
+    // The first: where there are adapters scale x A^T, else nothing on backends that run op by op.
     outputsToSave: [true],
     gradFunc: (dys, saved, attributes) => {
       const x = saved[0]!;

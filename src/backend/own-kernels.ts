@@ -28,7 +28,7 @@ export interface OwnKernels {
   LayerNormGrad: { inputs: "dy" | "x" | "weight" | "mean" | "inverse"; attributes: never; outputs: [dx: Tensor] };
   /**
    * Linear layers with one input: see `runLinearKernel` for the inputs. Outputs: where any layer has an adapter, the
-   * scaled scale x A^T of all of them side by side [T, sum of R]; then y = x W^T + bias + scale (x A^T) B^T of each.
+   * scaled scale x A^T of all of them side by side [T, sum of R], else nothing or an empty tensor; then y = x W^T + bias + scale (x A^T) B^T of each.
    */
   Linear: { inputs: `${number}`; attributes: "hasBias" | "hasAdapter"; outputs: Tensor[] };
   /** dx = sum of dy W, plus dDown A: see `runLinearInputGrad` for the inputs. */

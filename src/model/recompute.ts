@@ -34,7 +34,10 @@ function gradientsWithin(body: () => Tensor, inputs: Tensor[], dy: Tensor): Tens
   const { state } = tf.engine();
   const outer = state.activeTape;
   try {
-    const found: readonly (Tensor | undefined)[] = tf.engine().gradients(body, inputs, dy, true).grads;
+    const { value, grads } = tf.engine().gradients(body, inputs, dy, true);
+    // Else it stays until the outer backward pass is over, as the gradients do.
+    value.dispose();
+    const found: readonly (Tensor | undefined)[] = grads;
     return inputs.map((input, i) => found[i] ?? tf.zerosLike(input));
   } finally {
     state.activeTape = outer;

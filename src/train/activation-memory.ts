@@ -95,8 +95,8 @@ function frozenNumbers(batch: Stack, atOnce: Stack): StackNumbers {
   return { kept: 2 * batch.state, workspace: atOnce.forward };
 }
 
-/** Of a layer that runs once more: its input, the input's gradient, and the output of the second run. */
-const RECOMPUTED_STATES = 3;
+/** Of a layer that runs once more: its input, and the input's gradient. */
+const RECOMPUTED_STATES = 2;
 
 /**
  * Kept: x, both normalised inputs, the attended values before and after the heads are joined, the sum between the halves;

@@ -27,18 +27,18 @@ export function fusedDecoder({ num_hidden_layers: layers, hidden_size: width, in
 
 /**
  * Saved: x, both normalised inputs, queries, keys, values, the attended values, what both halves add, the sum between; both sides of
- * the GELU; of InternViT's queries, keys and values also all in one, and what both halves add also before it is scaled. Of each a
- * gradient.
+ * the GELU; of InternViT's also what both halves add before it is scaled. Of each a gradient, of InternViT's queries, keys and values
+ * also all in one.
  */
 export function fusedEncoder({ kind, layers, width, inner, heads, clips, length }: EncoderSizes): Stack {
   const positions = clips * length;
-  const saved = kind === "vision" ? 15 : 10;
+  const [saved, gradients] = kind === "vision" ? [12, 16] : [10, 11];
   return {
     layers,
     state: positions * width,
     layer: positions * (saved * width + 2 * inner + heads),
-    backward: positions * ((saved + 1) * width + 2 * inner + heads),
-    forward: positions * ((saved + 1) * width + 2 * inner + heads),
+    backward: positions * (gradients * width + 2 * inner + heads),
+    forward: positions * (gradients * width + 2 * inner + heads),
     ends: 2 * positions * width,
   };
 }

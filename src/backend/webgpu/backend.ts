@@ -6,6 +6,8 @@ import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { backend as tfBackend, type DataId, env, findBackendFactory, registerBackend, registerKernel, removeBackend, unregisterKernel } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
 import { registerDevice } from "../devices.ts";
+import { gpuMemory } from "../gpu-memory.ts";
+import { isSoftware } from "./adapter.ts";
 import { createBuffers } from "./buffers.ts";
 import { openDevice, type OpenDevice } from "./device.ts";
 import { forgetBindGroups } from "./dispatch.ts";
@@ -31,16 +33,20 @@ export async function registerWebGpuBackend(wanted: string | undefined, precisio
   // tfjs's declaration leaves out that there may be none.
   const factory: unknown = findBackendFactory(WEBGPU);
   if (factory !== undefined && factory !== null) removeBackend(WEBGPU);
-  registerBackend(WEBGPU, () => backendOn(open), 3);
+  const memory = isSoftware(open.info) ? undefined : await gpuMemory(open.description, open.info);
+  registerBackend(WEBGPU, () => backendOn(open, memory?.bytes), 3);
   registerDevice(WEBGPU, { failure: open.failure, forgetCopy });
   registerOwnKernels();
   return open;
 }
 
-function backendOn({ device, info }: OpenDevice): WebGPUBackend {
+/** Of a card's memory; the rest is the driver's, and of what rounding up the sizes of buffers takes. */
+const POOL_SHARE = 0.9;
+
+function backendOn({ device, info }: OpenDevice, cardBytes = Infinity): WebGPUBackend {
   const backend = new WebGPUBackend(device, info);
   // The pool of tfjs's never frees a buffer; what it and ours have in common is all that the backend calls.
-  backend.bufferManager = createBuffers(device, () => forgetBindGroups(device)) as WebGPUBackend["bufferManager"];
+  backend.bufferManager = createBuffers(device, { onFreed: () => forgetBindGroups(device), most: POOL_SHARE * cardBytes }) as WebGPUBackend["bufferManager"];
   return backend;
 }
 

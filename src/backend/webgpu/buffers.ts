@@ -1,7 +1,8 @@
 /**
  * @file The buffers of a device, in place of tfjs's pool. A free buffer is given out in the order of their making, so that a
  * step that repeats meets the same buffers in the same places, and what was set up for them serves again. What lies idle
- * longest is freed once the pool holds half as much again as was ever in use: batches of changing size would pile up.
+ * longest is freed once the pool holds half as much again as was ever in use, for batches of changing size would pile up, and
+ * before the pool takes more than the card has.
  */
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 
@@ -40,8 +41,15 @@ function factsOf(buffer: GPUBuffer): Known {
   return facts;
 }
 
-/** A pool that tfjs's backend can work with. `onFreed` is told of buffers that are no more. */
-export function createBuffers(device: GPUDevice, onFreed: () => void): Pick<BufferManager, "acquireBuffer" | "releaseBuffer" | "dispose"> & { readonly numBytesUsed: number; readonly numBytesAllocated: number } {
+interface PoolOptions {
+  /** Is told of buffers that are no more. */
+  readonly onFreed: () => void;
+  /** Bytes beyond which nothing lies idle; what is in use may take more. */
+  readonly most?: number;
+}
+
+/** A pool that tfjs's backend can work with. */
+export function createBuffers(device: GPUDevice, { onFreed, most = Infinity }: PoolOptions): Pick<BufferManager, "acquireBuffer" | "releaseBuffer" | "dispose"> & { readonly numBytesUsed: number; readonly numBytesAllocated: number } {
   // In the order of last use.
   const shelves = new Map<string, Shelf>();
   const live = new Set<GPUBuffer>();
@@ -59,8 +67,7 @@ export function createBuffers(device: GPUDevice, onFreed: () => void): Pick<Buff
     live.delete(buffer);
     buffer.destroy();
   };
-  const trim = (): void => {
-    const limit = Math.max(LEAST_BYTES, (1 + SPARE_SHARE) * mostUsed);
+  const trim = (limit: number): void => {
     if (allocated <= limit) return;
     for (const [key, { idle }] of shelves) {
       while (idle.length > 0 && allocated > limit) free(idle.shift()!);
@@ -72,6 +79,7 @@ export function createBuffers(device: GPUDevice, onFreed: () => void): Pick<Buff
   return {
     acquireBuffer: (size, usage, mappedAtCreation = false, reuse = true) => {
       const idle = reuse ? shelfOf(size, usage).idle.pop() : undefined;
+      if (idle === undefined) trim(most - size);
       const buffer = idle ?? device.createBuffer({ size, usage, mappedAtCreation });
       if (idle === undefined) {
         allocated += size;
@@ -90,7 +98,7 @@ export function createBuffers(device: GPUDevice, onFreed: () => void): Pick<Buff
         return;
       }
       insertByNumber(shelfOf(size, usage).idle, buffer);
-      trim();
+      trim(Math.min(most, Math.max(LEAST_BYTES, (1 + SPARE_SHARE) * mostUsed)));
     },
     dispose: () => {
       for (const buffer of live) buffer.destroy();

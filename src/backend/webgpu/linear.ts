@@ -16,7 +16,8 @@ export const linear: WebGpuKernel = ({ backend, inputs, attributes }) => {
     const addend = adapter === undefined || down === undefined ? undefined : { a: down, b: adapter.b, transposeA: false, transposeB: true, columnsOfA: columns };
     return multiply(backend, { a: x, b: weight, transposeA: false, transposeB: true, bias, addend });
   });
-  return down === undefined ? outputs : [down, ...outputs];
+  // tfjs keeps the first output for the gradient, which asks for it only where there are adapters.
+  return [down ?? freshTensor(backend, [0]), ...outputs];
 };
 
 export const linearInputGrad: WebGpuKernel = ({ backend, inputs, attributes }) => {

@@ -77,6 +77,25 @@ test("what lies idle longest goes first; a small pool keeps everything", () => {
   expect(use(99)).toBe(often);
 });
 
+test("before the pool takes more than it may, what lies idle longest is freed; what is in use is not", () => {
+  const { pool, destroyed } = poolOf(100 * MEGABYTE);
+  const [first, second, held] = [pool.acquireBuffer(30 * MEGABYTE, STORAGE), pool.acquireBuffer(31 * MEGABYTE, STORAGE), pool.acquireBuffer(32 * MEGABYTE, STORAGE)];
+  pool.releaseBuffer(first);
+  pool.releaseBuffer(second);
+  pool.acquireBuffer(7 * MEGABYTE, STORAGE);
+  expect(destroyed.size).toBe(0); // 100 MB, all of it
+
+  pool.acquireBuffer(8 * MEGABYTE, STORAGE);
+
+  expect([...destroyed]).toEqual([first]);
+  expect(pool.numBytesAllocated).toBe(78 * MEGABYTE);
+  pool.acquireBuffer(200 * MEGABYTE, STORAGE);
+  expect([...destroyed]).toEqual([first, second]);
+  expect(pool.numBytesAllocated).toBe(247 * MEGABYTE);
+  pool.releaseBuffer(held);
+  expect([...destroyed]).toEqual([first, second, held]);
+});
+
 test("closing frees all of them", () => {
   const { pool, destroyed } = poolOf();
   const buffers = [pool.acquireBuffer(8, STORAGE), pool.acquireBuffer(8, STORAGE)];
@@ -88,13 +107,13 @@ test("closing frees all of them", () => {
   expect([pool.numBytesUsed, pool.numBytesAllocated]).toEqual([0, 0]);
 });
 
-function poolOf(): { pool: ReturnType<typeof createBuffers>; destroyed: Set<GPUBuffer>; freed: () => number } {
+function poolOf(most?: number): { pool: ReturnType<typeof createBuffers>; destroyed: Set<GPUBuffer>; freed: () => number } {
   const destroyed = new Set<GPUBuffer>();
   let freed = 0;
   const createBuffer = ({ size, usage }: GPUBufferDescriptor): GPUBuffer => {
     const buffer = { size, usage, destroy: () => void destroyed.add(buffer) } as unknown as GPUBuffer;
     return buffer;
   };
-  const pool = createBuffers({ createBuffer } as unknown as GPUDevice, () => (freed += 1));
+  const pool = createBuffers({ createBuffer } as unknown as GPUDevice, { onFreed: () => (freed += 1), ...(most === undefined ? {} : { most }) });
   return { pool, destroyed, freed: () => freed };
 }

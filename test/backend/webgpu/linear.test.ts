@@ -36,6 +36,22 @@ describeOnGpu("linear layers on a GPU", () => {
     for (const [name, values] of onCpu) expect(relativeDifference(onGpu.get(name)!, values), name).toBeLessThan(1e-5);
   });
 
+  test("without adapters nothing but inputs is kept for the gradient", () => {
+    const [x, weight] = [random("kept x", [36, 40]), random("kept weight", [24, 40])];
+    const params = storeOf([["0.weight", weight]]);
+    const dy = tf.ones([36, 24]);
+    const before = tf.memory().numBytes;
+    let kept = 0;
+    const { value, grads } = tf.engine().gradients(() => {
+      const y = tf.tidy(() => tf.neg(linears(params, ["0"], x)[0])); // needs nothing for its own gradient
+      kept = tf.memory().numBytes - before;
+      return y;
+    }, [x, weight], dy);
+
+    expect(kept).toBe(4 * (x.size + weight.size + value.size));
+    tf.dispose([x, weight, dy, value, ...grads]);
+  });
+
   test("a frozen weight under an adapter takes no gradient, and the others are the same", async () => {
     const [given] = CASES as [Case];
     const all = await outcome(given);
