@@ -7,7 +7,7 @@ import { type Column, renderTable } from "../../src/cli/render/table.ts";
 import { buildBatch } from "../../src/curriculum/batch.ts";
 import { finder, outlineOf, treeTokens } from "../../src/curriculum/outline.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
-import { chunk, scheduleStage, type StageSchedule } from "../../src/curriculum/schedule.ts";
+import { chunk, epochTrees, scheduleStage, type StageSchedule } from "../../src/curriculum/schedule.ts";
 import { type EncodedSample, sampleLength } from "../../src/text/encoded-sample.ts";
 import type { PeerTask } from "./bench-case.ts";
 import { median } from "./measure.ts";
@@ -63,11 +63,11 @@ function separate(sample: EncodedSample): EncodedSample {
 }
 
 /** Of the median epoch: which samples are drawn differs a little. */
-function sizeOf({ epochs, budget }: StageSchedule): Pick<Epoch, "tokens" | "positions" | "steps"> {
-  const counted = epochs.slice(1);
+function sizeOf(schedule: StageSchedule): Pick<Epoch, "tokens" | "positions" | "steps"> {
+  const counted = schedule.epochs.map(({ steps }, epoch) => ({ rows: epochTrees(schedule, epoch), steps })).slice(1);
   return {
     tokens: median(counted.map(({ rows }) => rows.flat().reduce((sum, tree) => sum + treeTokens(tree), 0))),
-    positions: median(counted.map(({ rows }) => rows.length * budget.rowTokens)),
+    positions: median(counted.map(({ rows }) => rows.length * schedule.budget.rowTokens)),
     steps: median(counted.map(({ steps }) => steps)),
   };
 }
@@ -88,8 +88,8 @@ async function peerEpoch({ input, samples, model, framesPerClip, featureRows }: 
 /** Batches of about as many positions as ours. */
 function paddedBatches({ input, samples: all }: Pick<Workload, "input" | "samples">) {
   const { budget } = input;
-  const [epoch] = scheduleStage({ ...input, samples: all.map(outlineOf) }).epochs;
-  const samples = finder(all)((epoch?.rows ?? []).flat(2)).sort((a, b) => sampleLength(a) - sampleLength(b));
+  const schedule = scheduleStage({ ...input, samples: all.map(outlineOf) });
+  const samples = finder(all)(epochTrees(schedule, 0).flat(2)).sort((a, b) => sampleLength(a) - sampleLength(b));
   const longest = sampleLength(samples.at(-1)!);
   const size = Math.max(1, Math.round((budget.rowTokens * budget.rowsPerBatch) / longest));
   return chunk(samples, size).map((batch) => {

@@ -4,6 +4,7 @@
  */
 import { UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
+import { collectLists, type NumberLists } from "../core/number-lists.ts";
 import { rng } from "../core/rng.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { TASK_NAMES } from "../tasks/task.ts";
@@ -57,12 +58,39 @@ export function resolveMixture(
   return resolved;
 }
 
-/** The samples an epoch holds, those of one prefix together: drawn unit by unit and task by task, the groups in a random order. */
-export function drawEpoch<T extends Drawable>(samples: readonly T[], mixture: Mixture, key: EpochKey): T[][] {
-  const groups = groupByPrefix(samples.filter(decision(mixture, key)));
-  const order = rng(key.seed, "order", key.stage, key.epoch).shuffle(groups);
-  return order.slice(0, Math.ceil(order.length * key.share));
+/** A number for every sample; those of one prefix have the same, counted from 0 in the order of first appearance. */
+export function numberPrefixes(samples: readonly Pick<Drawable, "prefixKey">[]): Int32Array {
+  const numbers = new Map<string, number>();
+  return Int32Array.from(samples, ({ prefixKey }) => {
+    const number = numbers.get(prefixKey) ?? numbers.size;
+    numbers.set(prefixKey, number);
+    return number;
+  });
 }
+
+/**
+ * The samples an epoch holds, as their indices, those of one prefix together: drawn unit by unit and task by task, the groups
+ * in a random order.
+ *
+ * @param prefixes - `numberPrefixes` of the samples.
+ */
+export function drawEpoch(samples: readonly Drawable[], prefixes: Int32Array, mixture: Mixture, key: EpochKey): NumberLists {
+  const decide = decision(mixture, key);
+  const drawn = Uint8Array.from(samples, (sample) => Number(decide(sample)));
+  // Groups are numbered by their first drawn sample: what is not drawn leaves no trace in the order.
+  const groupOf = new Int32Array(samples.length).fill(NONE);
+  let groups = 0;
+  prefixes.forEach((prefix, i) => {
+    if (drawn[i] === 1 && groupOf[prefix] === NONE) groupOf[prefix] = groups++;
+  });
+  const order = rng(key.seed, "order", key.stage, key.epoch).shuffle(Array.from({ length: groups }, (_, group) => group));
+  const used = Math.ceil(groups * key.share);
+  const placeOf = new Int32Array(groups).fill(NONE);
+  for (let place = 0; place < used; place++) placeOf[order[place]!] = place;
+  return collectLists(prefixes.map((prefix, i) => (drawn[i] === 1 ? placeOf[groupOf[prefix]!]! : NONE)), used);
+}
+
+const NONE = -1;
 
 /** The epochs of a budget with their shares: 2.5 is two whole ones and the first half of a third. */
 export function epochShares(epochs: number): number[] {

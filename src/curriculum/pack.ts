@@ -3,6 +3,7 @@
  * order of the samples, so the mixture's random order survives.
  */
 import type { Problem } from "../core/errors.ts";
+import { collectLists, listAt, listCount, type NumberLists } from "../core/number-lists.ts";
 import { outlineTokens, treeTokens } from "./outline.ts";
 import type { OutlineTree, SampleOutline } from "./outline.ts";
 
@@ -37,35 +38,55 @@ export function tooLongProblems(tooLong: readonly TooLong[], { stage, rowTokens 
   }));
 }
 
+/** Rows as lists of trees, and trees as lists of the indices of samples that share their prefix. */
+export interface TreeRows {
+  readonly rows: NumberLists;
+  readonly trees: NumberLists;
+}
+
 /** Which trees share a row, from groups of one prefix. Best fit over the last open rows; all samples must fit a row. */
-export function assignRows(groups: readonly OutlineTree[], rowTokens: number): OutlineTree[][] {
+export function assignRows(groups: NumberLists, samples: readonly SampleOutline[], rowTokens: number): TreeRows {
+  const trees = growTrees(groups, samples, rowTokens);
+  const rowOf = new Int32Array(listCount(trees));
   const closed: OpenRow[] = [];
   const open: OpenRow[] = [];
-  for (const tree of groups.flatMap((group) => growTrees(group, rowTokens))) {
-    const tokens = treeTokens(tree);
-    const row = bestFit(open, tokens) ?? openRow(open, rowTokens);
-    row.trees.push(tree);
+  for (let tree = 0; tree < rowOf.length; tree++) {
+    const tokens = treeTokens(outlinesAt(trees, tree, samples));
+    const row = bestFit(open, tokens) ?? openRow(open, { number: closed.length + open.length, free: rowTokens });
+    rowOf[tree] = row.number;
     row.free -= tokens;
     if (open.length > OPEN_ROWS) closed.push(...open.splice(fullest(open), 1));
   }
-  return [...closed, ...open].map(({ trees }) => trees);
+  const placeOf = new Int32Array(closed.length + open.length);
+  for (const [place, { number }] of [...closed, ...open].entries()) placeOf[number] = place;
+  return { trees, rows: collectLists(rowOf.map((number) => placeOf[number]!), placeOf.length) };
+}
+
+/** The trees of a row. */
+export function treesOfRow({ rows, trees }: TreeRows, row: number, samples: readonly SampleOutline[]): OutlineTree[] {
+  return Array.from(listAt(rows, row), (tree) => outlinesAt(trees, tree, samples));
+}
+
+function outlinesAt(trees: NumberLists, tree: number, samples: readonly SampleOutline[]): SampleOutline[] {
+  return Array.from(listAt(trees, tree), (i) => samples[i]!);
 }
 
 interface OpenRow {
-  readonly trees: OutlineTree[];
+  /** In the order of opening. */
+  readonly number: number;
   free: number;
 }
 
-function openRow(open: OpenRow[], rowTokens: number): OpenRow {
-  const row: OpenRow = { trees: [], free: rowTokens };
+function openRow(open: OpenRow[], row: OpenRow): OpenRow {
   open.push(row);
   return row;
 }
 
 /** The open row that the tree fills most; the oldest of equals. */
 function bestFit(open: readonly OpenRow[], tokens: number): OpenRow | undefined {
-  const fitting = open.filter(({ free }) => free >= tokens);
-  return fitting.reduce<OpenRow | undefined>((best, row) => (best === undefined || row.free < best.free ? row : best), undefined);
+  let best: OpenRow | undefined;
+  for (const row of open) if (row.free >= tokens && (best === undefined || row.free < best.free)) best = row;
+  return best;
 }
 
 function fullest(open: readonly OpenRow[]): number {
@@ -73,17 +94,19 @@ function fullest(open: readonly OpenRow[]): number {
 }
 
 /** Samples of one prefix as one tree, or, when that exceeds the row, as several that repeat the prefix. */
-function growTrees(group: OutlineTree, rowTokens: number): readonly OutlineTree[] {
-  if (treeTokens(group) <= rowTokens) return [group];
-  const trees: SampleOutline[][] = [];
-  let free = 0;
-  for (const outline of group) {
-    if (trees.length === 0 || outline.branchTokens > free) {
-      trees.push([]);
-      free = rowTokens - outline.prefixTokens;
+function growTrees(groups: NumberLists, samples: readonly SampleOutline[], rowTokens: number): NumberLists {
+  const starts: number[] = [];
+  for (let group = 0; group < listCount(groups); group++) {
+    let free = 0;
+    for (let at = groups.starts[group]!; at < groups.starts[group + 1]!; at++) {
+      const { prefixTokens, branchTokens } = samples[groups.items[at]!]!;
+      if (at === groups.starts[group] || branchTokens > free) {
+        starts.push(at);
+        free = rowTokens - prefixTokens;
+      }
+      free -= branchTokens;
     }
-    trees.at(-1)?.push(outline);
-    free -= outline.branchTokens;
   }
-  return trees;
+  starts.push(groups.items.length);
+  return { items: groups.items, starts: Int32Array.from(starts) };
 }

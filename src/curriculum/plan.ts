@@ -79,77 +79,139 @@ const DROP_TOO_LONG = "longer than a row";
 
 /** The plan of a stage; pure. */
 export function planStage(input: StageInput, context: PlanContext, schedule: StageSchedule = scheduleStage(input)): StagePlan {
-  const steps = Array.from({ length: schedule.steps }, (_, i) => stepTrees(schedule, i + 1));
-  const rows = steps.flat();
-  const trees = rows.flat();
-  const trained = trees.flat();
-  const packedTokens = sum(trees, treeTokens);
-  const unpackedTokens = sum(trained, outlineTokens);
   const { rowTokens, rowsPerBatch, accumulation, epochs } = input.budget;
   const { drops, supervise, ...parameters } = context;
-  const supervised = (some: readonly OutlineTree[]): number => sum(some, (tree) => treeSupervised(tree, supervise));
-  const batches = steps.flatMap((step) => chunk(step, rowsPerBatch)).map((batch): BatchSize => ({ rows: batch.length, supervisedTokens: supervised(batch.flat()), ...countClips(batch.flat(2)) }));
+  const tally = emptyTally();
+  // Step by step: the trees of a step are made when it is looked at, and a large dataset has a million.
+  for (let step = 1; step <= schedule.steps; step++) for (const batch of chunk(stepTrees(schedule, step), rowsPerBatch)) countBatch(tally, batch, supervise);
+  const { rows, trees, supervisedTokens, packedTokens, unpackedTokens, heaviestRow, largestBatch, clipPasses } = tally;
   return {
     stage: input.stage,
-    tasks: planTasks(input, trained, supervise),
+    tasks: planTasks(input, tally),
     epochs,
     steps: schedule.steps,
-    rows: rows.length,
+    rows,
     rowTokens,
     rowsPerStep: rowsPerBatch * accumulation,
-    supervisedTokens: supervised(trees),
+    supervisedTokens,
     packedTokens,
     unpackedTokens,
     sharingSaves: share(unpackedTokens - packedTokens, unpackedTokens),
-    paddingShare: share(rows.length * rowTokens - packedTokens, rows.length * rowTokens),
-    meanTreesPerRow: share(trees.length, rows.length),
-    heaviestRow: heaviestRow(rows, supervised),
-    largestBatch: { rows: largest(batches, "rows"), supervisedTokens: largest(batches, "supervisedTokens"), videoClips: largest(batches, "videoClips"), audioClips: largest(batches, "audioClips") },
-    clipPasses: { videoClips: sum(batches, ({ videoClips }) => videoClips), audioClips: sum(batches, ({ audioClips }) => audioClips) },
-    distinctClips: countClips(trained),
+    paddingShare: share(rows * rowTokens - packedTokens, rows * rowTokens),
+    meanTreesPerRow: share(trees, rows),
+    heaviestRow,
+    largestBatch,
+    clipPasses,
+    distinctClips: clipCounts(tally.clips),
     drops: schedule.tooLong.length === 0 ? drops : { ...drops, [DROP_TOO_LONG]: schedule.tooLong.length },
     ...parameters,
   };
 }
 
-/** `trained`: one per branch of the rows; not the epochs' draws, because `maxSteps` may end the stage earlier. */
-function planTasks({ samples, mixture }: StageInput, trained: readonly SampleOutline[], supervise: Learned): StagePlan["tasks"] {
-  const tasks: Partial<Record<TaskName, TaskPlan>> = {};
+/** What is counted on the way through a schedule. */
+interface Tally {
+  rows: number;
+  trees: number;
+  supervisedTokens: number;
+  packedTokens: number;
+  unpackedTokens: number;
+  heaviestRow: StagePlan["heaviestRow"];
+  largestBatch: BatchSize;
+  clipPasses: ClipCounts;
+  readonly clips: ClipNames;
+  /** Of the samples trained on; not of the epochs' draws, because `maxSteps` may end the stage earlier. */
+  readonly tasks: Map<TaskName, TaskTally>;
+}
+
+interface TaskTally {
+  samples: number;
+  supervisedTokens: number;
+  tokens: number;
+  answerTokens: number;
+}
+
+type ClipNames = Readonly<Record<Modality, Set<string>>>;
+
+function emptyTally(): Tally {
+  return {
+    rows: 0,
+    trees: 0,
+    supervisedTokens: 0,
+    packedTokens: 0,
+    unpackedTokens: 0,
+    heaviestRow: { supervisedTokens: 0, usedTokens: 0, clips: 0 },
+    largestBatch: { rows: 0, supervisedTokens: 0, videoClips: 0, audioClips: 0 },
+    clipPasses: { videoClips: 0, audioClips: 0 },
+    clips: noClips(),
+    tasks: new Map(),
+  };
+}
+
+function countBatch(tally: Tally, rows: readonly (readonly OutlineTree[])[], supervise: Learned): void {
+  const before = tally.supervisedTokens;
+  for (const trees of rows) countRow(tally, trees, supervise);
+  const clips = clipCounts(addClips(noClips(), rows.flat(2)));
+  tally.largestBatch = largest(tally.largestBatch, { rows: rows.length, supervisedTokens: tally.supervisedTokens - before, ...clips });
+  tally.clipPasses = { videoClips: tally.clipPasses.videoClips + clips.videoClips, audioClips: tally.clipPasses.audioClips + clips.audioClips };
+}
+
+function countRow(tally: Tally, trees: readonly OutlineTree[], supervise: Learned): void {
+  const samples = trees.flat();
+  const supervisedTokens = sum(trees, (tree) => treeSupervised(tree, supervise));
+  const usedTokens = sum(trees, treeTokens);
+  tally.rows += 1;
+  tally.trees += trees.length;
+  tally.supervisedTokens += supervisedTokens;
+  tally.packedTokens += usedTokens;
+  tally.unpackedTokens += sum(samples, outlineTokens);
+  if (supervisedTokens > tally.heaviestRow.supervisedTokens) tally.heaviestRow = { supervisedTokens, usedTokens, clips: new Set(samples.flatMap(({ clips }) => clips.map(({ clip }) => clip))).size };
+  addClips(tally.clips, samples);
+  for (const sample of samples) countSample(tally.tasks, sample, supervise);
+}
+
+function countSample(tasks: Map<TaskName, TaskTally>, sample: SampleOutline, supervise: Learned): void {
+  const own = tasks.get(sample.task) ?? { samples: 0, supervisedTokens: 0, tokens: 0, answerTokens: 0 };
+  own.samples += 1;
+  own.supervisedTokens += branchSupervised(sample, supervise);
+  own.tokens += outlineTokens(sample);
+  own.answerTokens += sample.answerTokens;
+  tasks.set(sample.task, own);
+}
+
+function planTasks({ samples, mixture }: StageInput, { tasks }: Tally): StagePlan["tasks"] {
+  const plans: Partial<Record<TaskName, TaskPlan>> = {};
   for (const task of TASK_NAMES) {
     const level = mixture[task];
     if (level === undefined) continue;
-    const own = trained.filter((sample) => sample.task === task);
-    const supervisedTokens = sum(own, (sample) => branchSupervised(sample, supervise));
-    tasks[task] = {
+    const own = tasks.get(task) ?? { samples: 0, supervisedTokens: 0, tokens: 0, answerTokens: 0 };
+    plans[task] = {
       level,
       available: samples.filter((sample) => sample.task === task).length,
-      samples: own.length,
-      supervisedTokens,
-      meanTokens: share(sum(own, outlineTokens), own.length),
-      meanAnswerTokens: share(sum(own, ({ answerTokens }) => answerTokens), own.length),
+      samples: own.samples,
+      supervisedTokens: own.supervisedTokens,
+      meanTokens: share(own.tokens, own.samples),
+      meanAnswerTokens: share(own.answerTokens, own.samples),
     };
   }
-  return tasks;
+  return plans;
 }
 
-function heaviestRow(rows: readonly (readonly OutlineTree[])[], supervised: (trees: readonly OutlineTree[]) => number): StagePlan["heaviestRow"] {
-  let heaviest = { supervisedTokens: 0, usedTokens: 0, clips: 0 };
-  for (const trees of rows) {
-    const supervisedTokens = supervised(trees);
-    if (supervisedTokens > heaviest.supervisedTokens) heaviest = { supervisedTokens, usedTokens: sum(trees, treeTokens), clips: new Set(trees.flat().flatMap(({ clips }) => clips.map(({ clip }) => clip))).size };
-  }
-  return heaviest;
+function noClips(): ClipNames {
+  return { video: new Set(), audio: new Set() };
 }
 
-/** Distinct clips of some samples. */
-function countClips(samples: readonly SampleOutline[]): ClipCounts {
-  const names = { video: new Set<string>(), audio: new Set<string>() } satisfies Record<Modality, Set<string>>;
+/** The names, with those of the samples. */
+function addClips(names: ClipNames, samples: readonly SampleOutline[]): ClipNames {
   for (const { clips } of samples) for (const { modality, clip } of clips) names[modality].add(clip);
-  return { videoClips: names.video.size, audioClips: names.audio.size };
+  return names;
 }
 
-function largest(batches: readonly BatchSize[], size: keyof BatchSize): number {
-  return batches.reduce((most, batch) => Math.max(most, batch[size]), 0);
+function clipCounts({ video, audio }: ClipNames): ClipCounts {
+  return { videoClips: video.size, audioClips: audio.size };
+}
+
+function largest(a: BatchSize, b: BatchSize): BatchSize {
+  return { rows: Math.max(a.rows, b.rows), supervisedTokens: Math.max(a.supervisedTokens, b.supervisedTokens), videoClips: Math.max(a.videoClips, b.videoClips), audioClips: Math.max(a.audioClips, b.audioClips) };
 }
 
 function sum<T>(list: readonly T[], value: (element: T) => number): number {

@@ -4,14 +4,15 @@
  */
 import { invariant, UserError } from "../core/errors.ts";
 import type { Problem } from "../core/errors.ts";
+import { listCount } from "../core/number-lists.ts";
 import { buildBatch } from "./batch.ts";
 import type { Batch, FeatureRows } from "./batch.ts";
 import { encodeTree } from "./encode-tree.ts";
-import { drawEpoch, epochShares } from "./mixture.ts";
+import { drawEpoch, epochShares, numberPrefixes } from "./mixture.ts";
 import type { Mixture } from "./mixture.ts";
 import type { Encoder, OutlineTree, SampleOutline } from "./outline.ts";
-import { assignRows, splitByLength } from "./pack.ts";
-import type { TooLong } from "./pack.ts";
+import { assignRows, splitByLength, treesOfRow } from "./pack.ts";
+import type { TooLong, TreeRows } from "./pack.ts";
 import { buildRow } from "./row.ts";
 
 export interface StageBudget {
@@ -32,15 +33,17 @@ export interface StageInput {
   readonly budget: StageBudget;
 }
 
-/** Rows of one epoch, still as lists of trees. */
+/** Rows of one epoch, made of a schedule's samples. */
 export interface EpochSchedule {
-  readonly rows: readonly (readonly OutlineTree[])[];
+  readonly rows: TreeRows;
   /** Steps that use rows of this epoch; the last one may have fewer rows. */
   readonly steps: number;
 }
 
 export interface StageSchedule {
   readonly budget: StageBudget;
+  /** Of the mixture, which fit a row. */
+  readonly samples: readonly SampleOutline[];
   /** Those that steps are taken from. */
   readonly epochs: readonly EpochSchedule[];
   /** Optimizer steps of the stage. */
@@ -57,16 +60,17 @@ export interface StageSchedule {
 export function scheduleStage({ stage, seed, samples, mixture, budget }: StageInput): StageSchedule {
   const wanted = samples.filter(({ task }) => (mixture[task] ?? 0) > 0);
   const { fitting, tooLong } = splitByLength(wanted, budget.rowTokens);
+  const prefixes = numberPrefixes(fitting);
   const epochs: EpochSchedule[] = [];
   let steps = 0;
   for (const [epoch, share] of epochShares(budget.epochs).entries()) {
     if (steps >= (budget.maxSteps ?? Infinity)) break; // "very many epochs, at most so many steps" draws no more than it uses
-    const rows = assignRows(drawEpoch(fitting, mixture, { seed, stage, epoch, share }), budget.rowTokens);
-    epochs.push({ rows, steps: Math.ceil(rows.length / rowsPerStep(budget)) });
+    const rows = assignRows(drawEpoch(fitting, prefixes, mixture, { seed, stage, epoch, share }), fitting, budget.rowTokens);
+    epochs.push({ rows, steps: Math.ceil(listCount(rows.rows) / rowsPerStep(budget)) });
     steps += epochs.at(-1)?.steps ?? 0;
   }
   if (steps === 0) throw new UserError(nothingToTrain(stage, { mixture, wanted: wanted.length, tooLong: tooLong.length }));
-  return { budget, epochs, steps: Math.min(steps, budget.maxSteps ?? steps), tooLong };
+  return { budget, samples: fitting, epochs, steps: Math.min(steps, budget.maxSteps ?? steps), tooLong };
 }
 
 /** What batches are made with. */
@@ -95,7 +99,18 @@ export function locateStep({ epochs, steps }: StageSchedule, step: number): { re
 export function stepTrees(schedule: StageSchedule, step: number): readonly (readonly OutlineTree[])[] {
   const { epoch, index } = locateStep(schedule, step);
   const size = rowsPerStep(schedule.budget);
-  return schedule.epochs[epoch]?.rows.slice(index * size, (index + 1) * size) ?? [];
+  return rowsBetween(schedule, epoch, { first: index * size, end: (index + 1) * size });
+}
+
+/** Rows of an epoch (from 0), as lists of trees. */
+export function epochTrees(schedule: StageSchedule, epoch: number): OutlineTree[][] {
+  return rowsBetween(schedule, epoch, { first: 0, end: Infinity });
+}
+
+function rowsBetween({ epochs, samples }: StageSchedule, epoch: number, { first, end }: { readonly first: number; readonly end: number }): OutlineTree[][] {
+  const rows = epochs[epoch]?.rows;
+  if (rows === undefined) return [];
+  return Array.from({ length: Math.min(end, listCount(rows.rows)) - first }, (_, i) => treesOfRow(rows, first + i, samples));
 }
 
 function nothingToTrain(stage: string, counts: { readonly mixture: Mixture; readonly wanted: number; readonly tooLong: number }): Problem {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { drawEpoch, epochShares, resolveMixture } from "../../src/curriculum/mixture.ts";
+import { drawEpoch, epochShares, type Mixture, numberPrefixes, resolveMixture } from "../../src/curriculum/mixture.ts";
 import type { Drawable, EpochKey } from "../../src/curriculum/mixture.ts";
 
 const levels = { high: 0.8, low: 0.3 };
@@ -27,7 +27,7 @@ test("a mixture that can draw nothing is an error", () => {
 test("over many units a task's share is its level, and tasks and epochs are drawn independently", () => {
   const units = 4000;
   const samples = clips(units);
-  const draw = (epoch: number): Set<string> => new Set(drawEpoch(samples, { msa: 0.8, erc: 0.3 }, { ...key, epoch }).flat().map(({ unit, task }) => `${unit} ${task}`));
+  const draw = (epoch: number): Set<string> => new Set(drawn(samples, { msa: 0.8, erc: 0.3 }, { ...key, epoch }).map(({ unit, task }) => `${unit} ${task}`));
   const [first, second] = [draw(0), draw(1)];
   const share = (holds: (unit: string) => boolean): number => samples.filter(({ task, unit }) => task === "msa" && holds(unit)).length / units;
 
@@ -42,17 +42,17 @@ test("over many units a task's share is its level, and tasks and epochs are draw
 test("probability 1 draws everything and 0 nothing; a unit that draws no task is absent", () => {
   const samples = clips(50);
 
-  expect(drawEpoch(samples, { msa: 1, erc: 0 }, key).flat().map(({ unit }) => unit).sort()).toEqual(samples.filter(({ task }) => task === "msa").map(({ unit }) => unit).sort());
+  expect(drawn(samples, { msa: 1, erc: 0 }, key).map(({ unit }) => unit).sort()).toEqual(samples.filter(({ task }) => task === "msa").map(({ unit }) => unit).sort());
 });
 
 test("an epoch drawn again is identical; another seed, stage or epoch is not", () => {
   const samples = clips(100);
-  const draw = (changes: Partial<EpochKey>): string[] => drawEpoch(samples, { msa: 0.5, erc: 0.5 }, { ...key, ...changes }).flat().map(({ unit, task }) => `${unit} ${task}`);
+  const draw = (changes: Partial<EpochKey>): string[] => drawn(samples, { msa: 0.5, erc: 0.5 }, { ...key, ...changes }).map(({ unit, task }) => `${unit} ${task}`);
 
   expect(draw({}).length).toBeGreaterThan(50);
   expect(draw({})).toEqual(draw({}));
   for (const changes of [{ seed: 43 }, { stage: "two" }, { epoch: 1 }]) {
-    const order = (keyChanges: Partial<EpochKey>): string[] => drawEpoch(samples, { msa: 1 }, { ...key, ...keyChanges }).flat().map(({ unit }) => unit);
+    const order = (keyChanges: Partial<EpochKey>): string[] => drawn(samples, { msa: 1 }, { ...key, ...keyChanges }).map(({ unit }) => unit);
     expect(draw(changes)).not.toEqual(draw({}));
     expect(order(changes)).not.toEqual(order({}));
     expect(order(changes).sort()).toEqual(order({}).sort());
@@ -60,7 +60,7 @@ test("an epoch drawn again is identical; another seed, stage or epoch is not", (
 });
 
 test("adding clips changes no decision about the others", () => {
-  const draw = (count: number): string[] => drawEpoch(clips(count), { msa: 0.5 }, key).flat().map(({ unit }) => unit);
+  const draw = (count: number): string[] => drawn(clips(count), { msa: 0.5 }, key).map(({ unit }) => unit);
   const [few, many] = [draw(100), draw(200)];
 
   expect(few.length).toBeGreaterThan(20);
@@ -70,21 +70,21 @@ test("adding clips changes no decision about the others", () => {
 test("all targets of a conversation share one decision, and a tree's samples stand together in random order of trees", () => {
   const samples = Array.from({ length: 60 }, (_, i): Drawable => ({ task: "ecpe", unit: `d${i % 20}`, prefixKey: `d${i % 20}` }));
 
-  const drawn = drawEpoch(samples, { ecpe: 0.5 }, key).flat().map(({ unit }) => unit);
+  const units = drawn(samples, { ecpe: 0.5 }, key).map(({ unit }) => unit);
 
-  const order = drawn.filter((unit, i) => unit !== drawn[i - 1]);
+  const order = units.filter((unit, i) => unit !== units[i - 1]);
   expect(new Set(order).size).toBe(order.length);
   expect(order.length).toBeGreaterThan(4);
   expect(order.length).toBeLessThan(16);
-  expect(drawn.length).toBe(3 * order.length);
+  expect(units.length).toBe(3 * order.length);
   expect(order).not.toEqual([...order].sort((a, b) => Number(a.slice(1)) - Number(b.slice(1))));
 });
 
 test("half an epoch is the first half of the whole one's order", () => {
   const samples = clips(41);
-  const whole = drawEpoch(samples, { msa: 1 }, key).flat();
+  const whole = drawn(samples, { msa: 1 }, key);
 
-  expect(drawEpoch(samples, { msa: 1 }, { ...key, share: 0.5 }).flat()).toEqual(whole.slice(0, 21));
+  expect(drawn(samples, { msa: 1 }, { ...key, share: 0.5 })).toEqual(whole.slice(0, 21));
 });
 
 test("epochs and their shares", () => {
@@ -92,6 +92,11 @@ test("epochs and their shares", () => {
   expect(epochShares(0.25)).toEqual([0.25]);
   expect(epochShares(2.5)).toEqual([1, 1, 0.5]);
 });
+
+/** An epoch's samples in their order. */
+function drawn(samples: readonly Drawable[], mixture: Mixture, epoch: EpochKey): Drawable[] {
+  return Array.from(drawEpoch(samples, numberPrefixes(samples), mixture, epoch).items, (i) => samples[i]!);
+}
 
 function clips(count: number): Drawable[] {
   return Array.from({ length: count }, (_, i) => (["msa", "erc", "fer"] as const).map((task): Drawable => ({ task, unit: `c${i}`, prefixKey: `c${i}` }))).flat();

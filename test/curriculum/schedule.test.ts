@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { drawEpoch, epochShares } from "../../src/curriculum/mixture.ts";
+import { drawEpoch, epochShares, numberPrefixes } from "../../src/curriculum/mixture.ts";
 import { finder, outlineOf } from "../../src/curriculum/outline.ts";
 import { locateStep, scheduleStage, stepBatches } from "../../src/curriculum/schedule.ts";
 import type { StageInput } from "../../src/curriculum/schedule.ts";
@@ -35,7 +35,7 @@ test("the steps of an epoch hold each drawn sample once; only the last step of a
   }
 
   const { stage, seed, mixture } = input();
-  const drawn = epochShares(budget.epochs).map((share, epoch) => drawEpoch(SAMPLES, mixture, { seed, stage, epoch, share }).flat().map(({ id }) => id));
+  const drawn = epochShares(budget.epochs).map((share, epoch) => Array.from(drawEpoch(SAMPLES, numberPrefixes(SAMPLES), mixture, { seed, stage, epoch, share }).items, (i) => SAMPLES[i]!.id));
   expect(byEpoch.map((ids) => [...ids].sort())).toEqual(drawn.map((ids) => [...ids].sort()));
   expect(Math.min(...byEpoch.map((ids) => ids.length))).toBeGreaterThan(20);
   expect(raggedSteps.length).toBeGreaterThan(0);

@@ -1,9 +1,10 @@
 /** @file Encoded samples without a tokenizer: ids are counted so that every token of a test is recognisable. */
 import { rng } from "../../src/core/rng.ts";
 import { encodeTree } from "../../src/curriculum/encode-tree.ts";
-import { groupByPrefix } from "../../src/curriculum/mixture.ts";
+import { collectLists, listCount } from "../../src/core/number-lists.ts";
+import { numberPrefixes } from "../../src/curriculum/mixture.ts";
 import { finder, outlineOf } from "../../src/curriculum/outline.ts";
-import { assignRows, splitByLength, type TooLong } from "../../src/curriculum/pack.ts";
+import { assignRows, splitByLength, type TooLong, treesOfRow } from "../../src/curriculum/pack.ts";
 import type { PackedRow } from "../../src/curriculum/packed-row.ts";
 import { buildRow } from "../../src/curriculum/row.ts";
 import { TASK_NAMES } from "../../src/tasks/task.ts";
@@ -49,5 +50,7 @@ export function randomSamples(seed: number, units: number): EncodedSample[] {
 export function packRows(samples: readonly EncodedSample[], { rowTokens }: { readonly rowTokens: number }): { rows: PackedRow[]; tooLong: TooLong[] } {
   const { fitting, tooLong } = splitByLength(samples.map(outlineOf), rowTokens);
   const encode = finder(samples);
-  return { rows: assignRows(groupByPrefix(fitting), rowTokens).map((trees) => buildRow(trees.map((tree) => encodeTree(tree, encode)), rowTokens)), tooLong };
+  const prefixes = numberPrefixes(fitting);
+  const packed = assignRows(collectLists(prefixes, Math.max(-1, ...prefixes) + 1), fitting, rowTokens);
+  return { rows: Array.from({ length: listCount(packed.rows) }, (_, row) => buildRow(treesOfRow(packed, row, fitting).map((tree) => encodeTree(tree, encode)), rowTokens)), tooLong };
 }

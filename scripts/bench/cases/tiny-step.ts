@@ -9,7 +9,7 @@ import { featureRows } from "../../../src/curriculum/batch.ts";
 import { batchMedia } from "../../../src/curriculum/batch-media.ts";
 import { resolveMixture } from "../../../src/curriculum/mixture.ts";
 import { finder, outlineOf } from "../../../src/curriculum/outline.ts";
-import { type BatchSpec, scheduleStage, type StageInput, type StageSchedule } from "../../../src/curriculum/schedule.ts";
+import { epochTrees, type BatchSpec, scheduleStage, type StageInput, type StageSchedule } from "../../../src/curriculum/schedule.ts";
 import type { Clip, ClipSpec } from "../../../src/media/clip.ts";
 import { initRandom } from "../../../src/model/init.ts";
 import { ParamStore } from "../../../src/model/params.ts";
@@ -82,8 +82,8 @@ export function prepareTiny({ model, clipSpec, config }: Experiment, { trainable
   });
 }
 
-function clipsOf({ epochs }: StageSchedule): string[] {
-  const samples = epochs.flatMap(({ rows }) => rows.flat(2));
+function clipsOf(schedule: StageSchedule): string[] {
+  const samples = schedule.epochs.flatMap((_, epoch) => epochTrees(schedule, epoch).flat(2));
   return [...new Set(samples.flatMap(({ clips }) => clips.map(({ clip }) => clip)))];
 }
 

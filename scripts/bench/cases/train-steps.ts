@@ -3,7 +3,7 @@ import type { Kept } from "../../../src/backend/blocks.ts";
 import { invariant } from "../../../src/core/errors.ts";
 import type { BatchMedia } from "../../../src/curriculum/batch-media.ts";
 import type { Batch } from "../../../src/curriculum/batch.ts";
-import { type BatchSpec, type StageSchedule, stepBatches, stepTrees } from "../../../src/curriculum/schedule.ts";
+import { type BatchSpec, type StageSchedule, stepBatches } from "../../../src/curriculum/schedule.ts";
 import type { ModelConfig } from "../../../src/model/config.ts";
 import type { ParamStore } from "../../../src/model/params.ts";
 import { trainStage } from "../../../src/train/train-stage.ts";
@@ -52,7 +52,11 @@ export function trainSteps({ learningRates, params, media, kept = "intermediates
 /** A schedule whose every step is the first one of `schedule`. */
 export function sameStepAgain(schedule: StageSchedule): StageSchedule {
   const steps = PATIENCE.warmups + PATIENCE.most;
-  const epoch = { rows: stepTrees(schedule, 1), steps: 1 };
+  const [first] = schedule.epochs;
+  invariant(first !== undefined, () => "a schedule without epochs");
+  const { rows, ...rest } = first.rows;
+  const perStep = schedule.budget.rowsPerBatch * schedule.budget.accumulation;
+  const epoch = { rows: { ...rest, rows: { ...rows, starts: rows.starts.slice(0, perStep + 1) } }, steps: 1 };
   return { ...schedule, epochs: Array.from({ length: steps }, () => epoch), steps };
 }
 
