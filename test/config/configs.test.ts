@@ -66,7 +66,7 @@ test.each(["meld-text.yaml", "ecf-pairs.yaml", "ecf-semeval.yaml"])("%s trains a
   const [language, answers, ...others] = config.stages;
 
   expect(others).toEqual([]);
-  expect([language!.promptWeight, answers!.promptWeight, answers!.initFrom]).toEqual([1, 0, language!.name]);
+  expect([language!.promptWeight, answers!.promptWeight, answers!.initFrom]).toEqual([1, 0.2, language!.name]);
   expect(config.data.modalities).toEqual(["text"]);
   expect(config.model.init).toBe("random");
   expect(Object.keys(answers!.mixture)).toEqual([answers!.checkpoints.best?.task]);
