@@ -21,18 +21,20 @@ export function packsOf(frozenBase: FrozenBase): Packs {
 interface Form {
   readonly words: string;
   readonly fits: (shape: readonly number[]) => boolean;
+  /** Of a matrix that is kept so. */
+  readonly bytes: (shape: readonly number[]) => number;
   /** Whether the current backend keeps it. */
   readonly isKept: () => boolean;
 }
 
 const FORMS: Readonly<Record<PackedForm, Form>> = {
-  float16: { words: "in half precision", fits: isHalvable, isKept: keepsHalves },
-  int8: { words: "in 8 bits", fits: isPackable, isKept: keepsPackedWeights },
+  float16: { words: "in half precision", fits: isHalvable, bytes: halvedBytes, isKept: keepsHalves },
+  int8: { words: "in 8 bits", fits: isPackable, bytes: packedBytes, isKept: keepsPackedWeights },
 };
 
 /** The bytes of a matrix that is kept so. */
 export function bytesOfPacked(form: PackedForm, shape: readonly number[]): number {
-  return form === "int8" ? packedBytes(shape) : halvedBytes(shape);
+  return FORMS[form].bytes(shape);
 }
 
 /** What to say where the current backend cannot keep weights as the config wants them. */

@@ -66,7 +66,7 @@ async function runStep(run: StageRun, step: number): Promise<RunEvent> {
   const { schedule, learningRates, stage } = run;
   const batches = stepBatches(schedule, step, run.batchSpec);
   const factor = learningRateFactor(run.learningRateSchedule, step, schedule.steps);
-  const weighted = batches.map((batch): WeightedBatch => ({ batch, weights: labelWeights(batch, supervisedPositions(batch), run.promptWeight) }));
+  const weighted = batches.map((batch) => weightedBatch(batch, run.promptWeight));
   const { mediaMilliseconds, ...sums } = await sumOverBatches(run, weighted, step);
   const outcome = await update(run, { ...sums, weighted, factor, step });
   return {
@@ -90,8 +90,15 @@ async function runStep(run: StageRun, step: number): Promise<RunEvent> {
 
 interface WeightedBatch {
   readonly batch: Batch;
-  /** Of its labels, in the order of `supervisedPositions`. */
+  /** Of its labels. */
+  readonly positions: Int32Array;
+  /** Of the labels at these positions. */
   readonly weights: Float32Array;
+}
+
+function weightedBatch(batch: Batch, promptWeight: number): WeightedBatch {
+  const positions = supervisedPositions(batch);
+  return { batch, positions, weights: labelWeights(batch, positions, promptWeight) };
 }
 
 /** The tensors are used up. */
@@ -143,8 +150,7 @@ interface PositionLoss {
   readonly weight: number;
 }
 
-function positionLosses({ batch, weights }: WeightedBatch, losses: Float32Array = new Float32Array(0)): PositionLoss[] {
-  const positions = supervisedPositions(batch);
+function positionLosses({ batch, positions, weights }: WeightedBatch, losses: Float32Array = new Float32Array(0)): PositionLoss[] {
   return Array.from(losses, (loss, i) => ({ task: taskAt(batch, positions[i] ?? 0), loss, weight: weights[i] ?? 0 }));
 }
 
@@ -173,7 +179,9 @@ async function batchGradients({ stage, params, config, media, learningRates, dro
     const mediaMilliseconds = performance.now() - asked;
     // Not before: a tower that is not trained drops nothing.
     if (dropout !== undefined) params.setDropout({ ...dropout, key: [dropout.seed, stage, step, index] });
-    return { ...lossAndGradients(params, config, input, [...learningRates.keys()], weights), mediaMilliseconds };
+    // Where all labels count alike, as with answers alone, the device has nothing to multiply.
+    const unequal = weights.every((weight) => weight === 1) ? undefined : weights;
+    return { ...lossAndGradients(params, config, input, [...learningRates.keys()], unequal), mediaMilliseconds };
   } catch (error) {
     throw namingRows(error, { stage, step, batch });
   } finally {
