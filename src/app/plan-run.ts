@@ -55,7 +55,7 @@ export async function planRun({ config, stages: names, signal }: PlanOptions): P
 
 async function plannedDevice({ backend, precision }: RunConfig): Promise<{ readonly device: PlannedDevice; readonly place: Place }> {
   const active = await selectBackend(backend, precision).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
-  if (typeof active !== "string") return { device: { ...(await deviceLimits(active)), gigaflops: await quickRate() }, place: placeOf(active) };
+  if (typeof active !== "string") return { device: { ...deviceLimits(active), gigaflops: await quickRate() }, place: placeOf(active) };
   return { device: { ...hostLimits(), backendFailure: `${backend} does not start here: ${active.split("\n", 1)[0] ?? ""}` }, place: "host" };
 }
 

@@ -85,8 +85,8 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
  *
  * @throws UserError - ConfigError with what does not fit for certain, in numbers, and what would need less.
  */
-async function* checkMemory(needs: readonly StageNeed[], backend: ActiveBackend): AsyncGenerator<RunEvent> {
-  const limits = await deviceLimits(backend);
+function* checkMemory(needs: readonly StageNeed[], backend: ActiveBackend): Generator<RunEvent> {
+  const limits = deviceLimits(backend);
   const fits = needs.map((need) => ({ ...need, ...stageFit(need, limits) }));
   const problems = fitProblems(fits, limits);
   if (problems.length > 0) throw new UserError(problems);

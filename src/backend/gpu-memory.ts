@@ -27,7 +27,7 @@ interface Card extends Memory {
 }
 
 /** Memory of the GPU that a backend computes on, by its adapter's description; undefined where nothing tells. */
-export async function gpuMemory(description: string, { vendor }: GpuFacts, sources: MemorySources = THIS_MACHINE): Promise<Memory | undefined> {
+export async function gpuMemory(description: string, { vendor }: Pick<GpuFacts, "vendor">, sources: MemorySources = THIS_MACHINE): Promise<Memory | undefined> {
   if (vendor === "apple" || sources.platform === "darwin") return { bytes: sources.totalBytes(), source: "shared with the system" };
   const mayBe = (maker: string): boolean => vendor === undefined || vendor === maker;
   const nvidia = mayBe("nvidia") ? await nvidiaCards(sources) : [];

@@ -4,6 +4,7 @@ import { env, getBackend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { UserError } from "../core/errors.ts";
 import { cpuDescription } from "./cpu-description.ts";
 import { mayHaveGpu } from "./gpu-files.ts";
+import { gpuMemory, type Memory } from "./gpu-memory.ts";
 import { backendHint, parseBackend, type Precision, type WantedBackend } from "./names.ts";
 import { registerOrtBackend } from "./onnxruntime/backend.ts";
 
@@ -25,6 +26,8 @@ export interface GpuFacts {
   readonly isSoftware?: boolean;
   /** Bytes that one tensor can have. */
   readonly largestTensor?: number;
+  /** Absent where nothing tells, and of software. */
+  readonly memory?: Memory;
 }
 
 type Name = Exclude<WantedBackend["name"], "auto">;
@@ -101,16 +104,20 @@ async function start(name: Name, adapter: string | undefined, precision: Precisi
 async function startWebGpu(adapter: string | undefined, precision: Precision): Promise<Started> {
   const [{ registerWebGpuBackend }, { adapterNames, chooseAdapter }, { isSoftware }] = await Promise.all([import("./webgpu/backend.ts"), import("./webgpu/adapters.ts"), import("./webgpu/adapter.ts")]);
   const wanted = adapter === undefined ? undefined : chooseAdapter(adapter, await adapterNames()).name;
-  const { description, info, device } = await registerWebGpuBackend(wanted, precision);
+  const { description, info, device, memory } = await registerWebGpuBackend(wanted, precision);
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-  const gpu = { vendor: info.vendor, isSoftware: isSoftware(info), largestTensor: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
+  const gpu = { vendor: info.vendor, isSoftware: isSoftware(info), largestTensor: Math.min(maxBufferSize, maxStorageBufferBindingSize), ...withMemory(memory) };
   return { device: precision === "single" ? description : `${description}, products in ${precision} precision`, gpu };
 }
 
 async function startTensorflow(): Promise<Started> {
   const { registerTensorflowBackend } = await import("./tensorflow.ts");
   const { description, isOnGpu } = registerTensorflowBackend();
-  return isOnGpu ? { device: description, gpu: {} } : { device: description };
+  return isOnGpu ? { device: description, gpu: withMemory(await gpuMemory(description, {})) } : { device: description };
+}
+
+function withMemory(memory: Memory | undefined): Pick<GpuFacts, "memory"> {
+  return memory === undefined ? {} : { memory };
 }
 
 /** tfjs-node without a GPU is loaded when it is asked for only. */

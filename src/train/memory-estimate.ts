@@ -17,11 +17,11 @@ export interface MemoryEstimate {
   readonly activations: Readonly<Record<Kept, number>>;
   /** Decoded clips of the whole stage; in this process's memory, wherever the rest is. */
   readonly clips: number;
-  /** What a GPU's pool may keep for batches of other sizes. */
+  /** What a GPU's pool may keep for batches of other sizes, as long as there is room: it decides nothing. */
   readonly spare: number;
   /** Everything together; on the host with clips and the program itself. */
   readonly peak: number;
-  /** The peak if the estimate is as wrong as it may be, in either direction. */
+  /** What must be there if the estimate is as wrong as it may be, in either direction. */
   readonly least: number;
   readonly most: number;
 }
@@ -84,7 +84,7 @@ export function estimateMemory({ config, shapes, trained, frozenBase, batch, bat
   }
   const used = exact + activations[kept];
   const spare = Math.min(SPARE_SHARE * used, (batches - 1) * megabytes(numbersOf(kept).changing));
-  return { ...parts, spare, peak: used + spare, least: exact + activations[kept] / (1 + ERROR), most: exact + activations[kept] * (1 + ERROR) + spare };
+  return { ...parts, spare, peak: used + spare, least: exact + activations[kept] / (1 + ERROR), most: exact + activations[kept] * (1 + ERROR) };
 }
 
 /** How the frozen matrices are kept in a place: 8 bits save memory under our kernels on the host, half precision under those on a GPU. */

@@ -11,8 +11,8 @@ import { oneStep, toyRunConfig, toyWorkplace, train, withStage } from "./toy-exp
 /** What the device is said to have. */
 const device = vi.hoisted(() => ({ limits: undefined as DeviceLimits | undefined }));
 vi.mock("../../src/backend/device-limits.ts", async (original) => {
-  const real = await original<{ readonly deviceLimits: (active: unknown) => Promise<DeviceLimits> }>();
-  return { ...real, deviceLimits: (active: unknown) => (device.limits === undefined ? real.deviceLimits(active) : Promise.resolve(device.limits)) };
+  const real = await original<{ readonly deviceLimits: (active: unknown) => DeviceLimits }>();
+  return { ...real, deviceLimits: (active: unknown) => device.limits ?? real.deviceLimits(active) };
 });
 
 const TIMEOUT_MS = 60_000;

@@ -6,7 +6,7 @@ import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { backend as tfBackend, type DataId, env, findBackendFactory, registerBackend, registerKernel, removeBackend, unregisterKernel } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
 import { registerDevice } from "../devices.ts";
-import { gpuMemory } from "../gpu-memory.ts";
+import { gpuMemory, type Memory } from "../gpu-memory.ts";
 import { isSoftware } from "./adapter.ts";
 import { createBuffers } from "./buffers.ts";
 import { openDevice, type OpenDevice } from "./device.ts";
@@ -25,7 +25,7 @@ export const WEBGPU = "webgpu";
  * @param precision - of large products; any but single needs matrix units.
  * @throws UserError - SystemError when there is no such adapter, or only software; ConfigError without matrix units.
  */
-export async function registerWebGpuBackend(wanted: string | undefined, precision: Precision = "single"): Promise<OpenDevice> {
+export async function registerWebGpuBackend(wanted: string | undefined, precision: Precision = "single"): Promise<OpenDevice & { readonly memory: Memory | undefined }> {
   const open = await openDevice(wanted);
   if (precision !== "single") useMatrixUnits(open, precision);
   env().set("WEBGPU_CPU_FORWARD", false);
@@ -37,7 +37,7 @@ export async function registerWebGpuBackend(wanted: string | undefined, precisio
   registerBackend(WEBGPU, () => backendOn(open, memory?.bytes), 3);
   registerDevice(WEBGPU, { failure: open.failure, forgetCopy });
   registerOwnKernels();
-  return open;
+  return { ...open, memory };
 }
 
 /** Of a card's memory; the rest is the driver's, and of what rounding up the sizes of buffers takes. */
