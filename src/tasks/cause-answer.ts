@@ -17,7 +17,8 @@ export function renderPairs(pairs: readonly EmotionPair[]): string {
 
 /**
  * The distinct pairs of a response: `i_emotion,j` joined by semicolons, in any case, blanks allowed around each pair, a
- * final full stop allowed; `None` is the empty list. Undefined when any piece breaks this grammar.
+ * final full stop allowed; `None` is the empty list. 0 is the number of no turn: such a pair is readable, and wrong. Undefined
+ * when any piece breaks this grammar.
  */
 export function parsePairs(response: string): readonly EmotionPair[] | undefined {
   const answer = response.trim().replace(/\.$/, "").toLowerCase();
@@ -28,7 +29,7 @@ export function parsePairs(response: string): readonly EmotionPair[] | undefined
 }
 
 function parsePair(piece: string): EmotionPair | undefined {
-  const [, emotionUtterance, word, causeUtterance] = /^([1-9]\d{0,5})_([a-z]+),([1-9]\d{0,5})$/.exec(piece.trim()) ?? [];
+  const [, emotionUtterance, word, causeUtterance] = /^(0|[1-9]\d{0,5})_([a-z]+),(0|[1-9]\d{0,5})$/.exec(piece.trim()) ?? [];
   const emotion: Emotion | undefined = EMOTIONS.find((name) => name === word);
   return emotion === undefined ? undefined : { emotionUtterance: Number(emotionUtterance), emotion, causeUtterance: Number(causeUtterance) };
 }

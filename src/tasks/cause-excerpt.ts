@@ -28,8 +28,9 @@ export function excerptAround({ utterances }: EmtRecord, target: number, { befor
   return { parts, number, shift, shows: (turn) => turn >= first && turn <= last };
 }
 
-/** The answer with `shift` added to the numbers of its turns; one that cannot be read stays as it is. */
+/** The answer with `shift` added to the numbers of its turns, 0 for one before the first; one that cannot be read stays as it is. */
 export function shiftPairs(answer: string, shift: number): string {
   const pairs = parsePairs(answer);
-  return pairs === undefined ? answer : renderPairs(pairs.map(({ emotionUtterance, emotion, causeUtterance }) => ({ emotionUtterance: emotionUtterance + shift, emotion, causeUtterance: causeUtterance + shift })));
+  const shifted = (turn: number): number => Math.max(0, turn + shift);
+  return pairs === undefined ? answer : renderPairs(pairs.map(({ emotionUtterance, emotion, causeUtterance }) => ({ emotionUtterance: shifted(emotionUtterance), emotion, causeUtterance: shifted(causeUtterance) })));
 }

@@ -15,7 +15,7 @@ import { PAPER_FORM } from "./prompt-form.ts";
 import type { PromptForm } from "./prompt-form.ts";
 import { clipParts, conversationParts, recordPrefixKey, sampleId, text, turnSample } from "./prompt.ts";
 import { answerByRule, mostFrequent } from "./rules.ts";
-import type { Sample, ScoredRow, Scores, Task } from "./task.ts";
+import { goldOf, type Sample, type ScoredRow, type Scores, type Task } from "./task.ts";
 
 /** The released test file has no identifier for this task; this one is ours. */
 const IDENTIFIER = "<cause>";
@@ -139,7 +139,7 @@ function score(rows: readonly ScoredRow[]): Scores {
 
 /** Of the pairs in the answers; undefined when there is none. */
 function mostFrequentEmotion(train: readonly Sample[]): Emotion | undefined {
-  const words = train.flatMap(({ target }) => (parsePairs(target) ?? []).map(({ emotion }) => emotion));
+  const words = train.flatMap((sample) => (parsePairs(goldOf(sample)) ?? []).map(({ emotion }) => emotion));
   const most = mostFrequent(words);
   return EMOTIONS.find((name) => name === most);
 }

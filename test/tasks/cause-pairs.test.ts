@@ -4,7 +4,7 @@ import { EMOTIONS } from "../../src/data/record.ts";
 import type { EmtRecord } from "../../src/data/record.ts";
 import { causePairs } from "../../src/tasks/cause-pairs.ts";
 import { emotion } from "../../src/tasks/emotion.ts";
-import { PAPER_FORM } from "../../src/tasks/prompt-form.ts";
+import { CAUSE_PROMPTS, PAPER_FORM } from "../../src/tasks/prompt-form.ts";
 import { goldOf } from "../../src/tasks/task.ts";
 import { vectorTest } from "../metrics/official-vectors.ts";
 import { conversation, renderPrompt, rows } from "./support.ts";
@@ -57,14 +57,25 @@ test("answers about an excerpt count in the conversation's numbers, with causes 
   expect([...causePairs.weighing!.candidates(surprise!)].sort()).toEqual(["2_surprise,1", "2_surprise,1;2_surprise,2", "2_surprise,2", "None."]);
   // The first turn's number is 2: what would be turn 1 is no turn of the conversation.
   expect(causePairs.weighing!.candidates(samples[0]!)).toEqual(["None.", "2_joy,3", "2_joy,2", "2_joy,2;2_joy,3"]);
-  expect(causePairs.parse(causePairs.restore!("2_joy,1", samples[0]!))).toBeUndefined();
+});
+
+test("a cause before the conversation's first turn is a wrong pair and does not take the right one beside it away", () => {
+  const [joy] = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 1, after: 1 } });
+
+  const response = causePairs.restore!("2_joy,1;2_joy,2", joy!);
+
+  expect(response).toBe("1_joy,0;1_joy,1");
+  // One of two named pairs is right, and the only one there is.
+  expect(causePairs.score([{ id: joy!.id, gold: goldOf(joy!), response }])).toMatchObject({ parseFailures: 0, metrics: { precision: expect.closeTo(1 / 2, 6), recall: expect.closeTo(1, 6) } });
 });
 
 test("the rules name the same pairs whether a prompt shows an excerpt or all", () => {
-  const whole = causePairs.samples(conversation);
-  const excerpts = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 0, after: 0 } });
+  for (const causePrompt of CAUSE_PROMPTS) {
+    const whole = causePairs.samples(conversation, { ...PAPER_FORM, causePrompt });
+    const excerpts = causePairs.samples(conversation, { ...PAPER_FORM, causePrompt, causeTurns: { before: 0, after: 0 } });
 
-  expect(causePairs.baselines({ train: excerpts, test: excerpts })).toEqual(causePairs.baselines({ train: whole, test: whole }));
+    expect(causePairs.baselines({ train: excerpts, test: excerpts })).toEqual(causePairs.baselines({ train: whole, test: whole }));
+  }
 });
 
 test("without labels in the prompt the rules name the emotion that most training pairs have", () => {
@@ -147,7 +158,7 @@ test.each([
   ["none", "None."],
   ["", undefined],
   ["3_happy,1", undefined],
-  ["3_surprise,0", undefined],
+  ["3_surprise,0", "3_surprise,0"],
   ["3_surprise,01", undefined],
   ["3_surprise, 1", undefined],
   ["3_surprise,1;", undefined],
