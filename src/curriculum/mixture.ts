@@ -84,13 +84,15 @@ export function drawEpoch(samples: readonly Drawable[], prefixes: Int32Array, mi
     if (drawn[i] === 1 && groupOf[prefix] === NONE) groupOf[prefix] = groups++;
   });
   const order = rng(key.seed, "order", key.stage, key.epoch).shuffle(Array.from({ length: groups }, (_, group) => group));
-  const used = Math.ceil(groups * key.share);
+  const used = Math.ceil(groups * key.share - ROUNDING);
   const placeOf = new Int32Array(groups).fill(NONE);
   for (let place = 0; place < used; place++) placeOf[order[place]!] = place;
   return collectLists(prefixes.map((prefix, i) => (drawn[i] === 1 ? placeOf[groupOf[prefix]!]! : NONE)), used);
 }
 
 const NONE = -1;
+/** Of groups: 2.2 - 2 is a little more than a fifth, and would take one group more. */
+const ROUNDING = 1e-6;
 
 /** The epochs of a budget with their shares: 2.5 is two whole ones and the first half of a third. */
 export function epochShares(epochs: number): number[] {
@@ -104,15 +106,4 @@ function unknownLevel(where: string, level: string, levels: Readonly<Record<stri
 /** All samples of a unit and task share one decision, e.g. every target utterance of a conversation. */
 function decision(mixture: Mixture, { seed, stage, epoch }: EpochKey): (sample: Drawable) => boolean {
   return ({ unit, task }) => rng(seed, "mixture", stage, epoch, unit, task).uniform() < (mixture[task] ?? 0);
-}
-
-/** Samples of equal prefix together, in the order of first appearance. */
-export function groupByPrefix<T extends Pick<Drawable, "prefixKey">>(samples: readonly T[]): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const sample of samples) {
-    const group = groups.get(sample.prefixKey);
-    if (group === undefined) groups.set(sample.prefixKey, [sample]);
-    else group.push(sample);
-  }
-  return [...groups.values()];
 }

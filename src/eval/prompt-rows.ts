@@ -1,5 +1,6 @@
 /** @file Prompts of several samples in one row; under each prompt, if asked, the answers whose likelihood is wanted. */
-import { groupByPrefix } from "../curriculum/mixture.ts";
+import { collectLists, listAt, listCount } from "../core/number-lists.ts";
+import { numberPrefixes } from "../curriculum/mixture.ts";
 import { buildRow, type Tree, treeLength, type TreeNode } from "../curriculum/row.ts";
 import type { PackedRow } from "../curriculum/packed-row.ts";
 import { type EncodedSample, IGNORE_INDEX } from "../text/encoded-sample.ts";
@@ -31,11 +32,18 @@ export type Answers = readonly Int32Array[] | AnswersOf;
  */
 export function promptRows(samples: readonly EncodedSample[], answers: Answers, rowTokens: number): PromptRow[] {
   const answersOf: AnswersOf = typeof answers === "function" ? answers : () => answers;
-  const trees = groupByPrefix(samples).flatMap((group) => growTrees(group, answersOf, rowTokens));
+  const trees = groupsOf(samples).flatMap((group) => growTrees(group, answersOf, rowTokens));
   return fillRows(trees.sort((a, b) => treeLength(a) - treeLength(b)), rowTokens).map((shared) => {
     const row = buildRow(shared, roundedLength(shared, rowTokens));
     return { row, prompts: locatePrompts(row, answersOf) };
   });
+}
+
+/** Samples of equal prefix together, in the order of first appearance. */
+function groupsOf(samples: readonly EncodedSample[]): EncodedSample[][] {
+  const prefixes = numberPrefixes(samples);
+  const groups = collectLists(prefixes, new Set(prefixes).size);
+  return Array.from({ length: listCount(groups) }, (_, group) => Array.from(listAt(groups, group), (i) => samples[i]!));
 }
 
 function roundedLength(trees: readonly Tree[], rowTokens: number): number {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { listCount } from "../../src/core/number-lists.ts";
 import { drawEpoch, epochShares, type Mixture, numberPrefixes, resolveMixture } from "../../src/curriculum/mixture.ts";
 import type { Drawable, EpochKey } from "../../src/curriculum/mixture.ts";
 
@@ -85,6 +86,13 @@ test("half an epoch is the first half of the whole one's order", () => {
   const whole = drawn(samples, { msa: 1 }, key);
 
   expect(drawn(samples, { msa: 1 }, { ...key, share: 0.5 })).toEqual(whole.slice(0, 21));
+});
+
+test("a part of an epoch is not a group more because 2.2 - 2 is a little more than a fifth", () => {
+  const samples = Array.from({ length: 10 }, (_, i) => ({ task: "erc" as const, unit: `u${i}`, prefixKey: `u${i}` }));
+  const sizes = (epochs: number): number[] => epochShares(epochs).map((share, epoch) => listCount(drawEpoch(samples, numberPrefixes(samples), { erc: 1 }, { seed: 1, stage: "a", epoch, share })));
+
+  expect([1.1, 2.2, 3.7, 0.25].map(sizes)).toEqual([[10, 1], [10, 10, 2], [10, 10, 10, 7], [3]]);
 });
 
 test("epochs and their shares", () => {
