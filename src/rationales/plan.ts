@@ -1,8 +1,8 @@
 /** @file Which utterances of a dataset a model is asked about, and what that will take. */
 import { z } from "zod";
-import { openDataset } from "../data/dataset.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { SPLITS } from "../data/record.ts";
+import { openDatasetFolder } from "../data/dataset.ts";
+import type { DatasetFolder } from "../data/dataset.ts";
+import type { Utterance } from "../data/record.ts";
 import { reasonLineSchema } from "../data/build/reason-line.ts";
 import type { ReasonLine } from "../data/build/reason-line.ts";
 import { readAnswerLines } from "./answer-lines.ts";
@@ -54,14 +54,14 @@ export function rejectedFile(out: string): string {
 
 /** @throws UserError (DataError): faults of the dataset, or of lines that are in the files already. */
 export async function planReasons({ root, out, endpoint }: { readonly root: string; readonly out: string; readonly endpoint: Endpoint }): Promise<ReasonPlan> {
-  const dataset = await openDataset(root);
+  const dataset = await openDatasetFolder(root);
   const reasons = await readAnswerLines(out, reasonLineSchema);
   const rejected = await readAnswerLines(rejectedFile(out), rejectedLineSchema);
   const written = new Map(reasons.lines.map((line) => [line.id, line]));
   const rejectedKeys = new Set(rejected.lines.map(({ request }) => request));
   const counts = { utterances: 0, withReason: 0, withoutEmotion: 0, withoutCues: 0, written: 0, writtenOtherwise: 0, rejected: 0, open: 0 };
   const questions = new Map<string, [Explained, ...Explained[]]>();
-  for (const utterance of utterancesOf(dataset)) {
+  for await (const utterance of utterancesOf(dataset)) {
     counts.utterances += 1;
     if (utterance.reason !== undefined && utterance.reasonOrigin !== "template") counts.withReason += 1;
     else if (utterance.emotion === undefined) counts.withoutEmotion += 1;
@@ -89,6 +89,6 @@ export function expectedTokens(utterances: readonly Explained[]): Tokens {
   return utterances.reduce<Tokens>(({ input, output }, utterance) => ({ input: input + estimateTokens(renderPrompt(utterance)), output: output + EXPECTED_OUTPUT }), { input: 0, output: 0 });
 }
 
-function utterancesOf(dataset: Dataset): ReturnType<Dataset["records"]>[number]["utterances"] {
-  return SPLITS.flatMap((split) => dataset.records(split).flatMap(({ utterances }) => utterances));
+async function* utterancesOf({ stream }: DatasetFolder): AsyncGenerator<Utterance> {
+  for await (const { utterances } of stream()) yield* utterances;
 }
