@@ -8,7 +8,7 @@ export { type PlannedDevice, planRun, type PlanOptions, type RunPlan } from "./p
 export type { PlannedStage } from "./prepare-stage.ts";
 export { previewReasons, type ReasonsEvent, type ReasonsPreview, type ReasonsResult, writeReasons } from "../rationales/write-reasons.ts";
 export { type PrepareEvent, type PrepareOptions, prepareRun, type Shard } from "./prepare-run.ts";
-export { type Answer, predictRun, type PredictOptions } from "./predict-run.ts";
+export { type Answer, predictRun, type PredictOptions, type PredictResult } from "./predict-run.ts";
 export { scoreRun, type ScoreEvent, type ScoreOptions } from "./score-run.ts";
 export { trainRun, type TrainOptions } from "./train-run.ts";
 export { renderSyntheticDataset } from "../data/synthetic/render.ts";

@@ -1,16 +1,16 @@
 /** @file A trained model asked about one video. */
 import { selectBackend } from "../backend/select.ts";
-import type { BackendName } from "../config/index.ts";
+import type { BackendName, RunConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import type { EmtRecord } from "../data/record.ts";
 import { decodeMethod, predictSamples } from "../eval/predict.ts";
+import { frozenBaseNotice } from "../model/frozen-base.ts";
 import { TASKS } from "../tasks/index.ts";
-import type { PromptForm } from "../tasks/prompt-form.ts";
 import { type Sample, TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { openAnswering } from "./answering.ts";
 import { openBatchSource } from "./batch-source.ts";
 import { openClips } from "./clips.ts";
-import { openModel, predictorOf } from "./experiment.ts";
+import { openModel, predictorOf, samplesOfRecord } from "./experiment.ts";
 import { frozenInStage } from "./prepare-stage.ts";
 
 export interface PredictOptions {
@@ -28,8 +28,13 @@ export interface Answer {
   readonly response: string;
 }
 
+export interface PredictResult {
+  readonly answers: readonly Answer[];
+  readonly warnings: readonly string[];
+}
+
 /** The model's answer to every task, in order; when all tasks are asked, to those that ask about a single video. */
-export async function predictRun({ checkpoint: folder, video, text, tasks, backend, signal }: PredictOptions): Promise<readonly Answer[]> {
+export async function predictRun({ checkpoint: folder, video, text, tasks, backend, signal }: PredictOptions): Promise<PredictResult> {
   const answering = await openAnswering({ checkpoint: folder });
   const { config } = answering;
   const questions = questionsAbout({ video, text, tasks }, config.data);
@@ -54,13 +59,15 @@ export async function predictRun({ checkpoint: folder, video, text, tasks, backe
   } finally {
     params.dispose();
   }
-  return answers;
+  const notice = frozenBaseNotice(config.model.frozenBase);
+  return { answers, warnings: notice === undefined ? [] : [notice] };
 }
 
 const CLIP = "clip";
 
-function questionsAbout({ video, text, tasks }: Pick<PredictOptions, "video" | "text" | "tasks">, form: PromptForm): ReadonlyMap<TaskName, readonly Sample[]> {
-  const questions = new Map(tasks.map((name) => [name, TASKS[name].samples(questionAbout(video, text), form)] as const));
+/** In the form in which the model was trained to be asked. */
+function questionsAbout({ video, text, tasks }: Pick<PredictOptions, "video" | "text" | "tasks">, data: RunConfig["data"]): ReadonlyMap<TaskName, readonly Sample[]> {
+  const questions = new Map(tasks.map((name) => [name, samplesOfRecord(questionAbout(video, text), [name], data)] as const));
   const aboutConversations = tasks.filter((name) => questions.get(name)?.length === 0);
   if (aboutConversations.length === 0 || TASK_NAMES.every((name) => tasks.includes(name))) return questions;
   throw new UserError({ kind: "ConfigError", where: "--task", what: `${aboutConversations.join(", ")} asks about a conversation, not about one video`, hint: "Use m2se eval on a dataset for it." });

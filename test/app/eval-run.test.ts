@@ -8,7 +8,7 @@ import type { ScoresFile } from "../../src/eval/score.ts";
 import { TASKS } from "../../src/tasks/index.ts";
 import { TASK_NAMES } from "../../src/tasks/task.ts";
 import { H264, numberedFrames, render } from "../media/fixtures.ts";
-import { oneStep, toyRunConfig, toyWorkplace, train, withStage, writeToyModel } from "./toy-experiment.ts";
+import { oneStep, toyRunConfig, toyWorkplace, train, withStage, writeToyDataset, writeToyModel } from "./toy-experiment.ts";
 
 const TIMEOUT_MS = 60_000;
 const place = toyWorkplace();
@@ -157,7 +157,7 @@ test("a run directory's config that is not ours is told field by field", { timeo
 test("a checkpoint answers about one video: every task but the one on conversations", { timeout: TIMEOUT_MS }, async () => {
   const question = { checkpoint: join(runDir, "stage-2/step-000002"), video: join(place.folder, "data/clips/test0002_utt1.mp4"), text: "Wow!", signal: new AbortController().signal };
 
-  const answers = await predictRun({ ...question, tasks: TASK_NAMES });
+  const { answers } = await predictRun({ ...question, tasks: TASK_NAMES });
 
   expect(answers.map(({ task }) => task)).toEqual(["msa", "erc", "fer", "eri"]);
   expect(TASKS.msa.answers).toContain(answers[0]?.response);
@@ -174,8 +174,27 @@ test("the answer about a video is the evaluation's when the words and the prompt
 
   const answers = await Promise.all(utterances.slice(0, 1).map(({ text, media }) => predictRun({ checkpoint: join(runDir, "stage-2/step-000002"), video: join(place.folder, "data", media.video), text, tasks: ["eri"], signal: new AbortController().signal })));
 
-  expect(answers.map(([answer]) => answer?.response)).toEqual(predictions.slice(0, 1).map(({ response }) => response));
+  expect(answers.map(({ answers: [answer] }) => answer?.response)).toEqual(predictions.slice(0, 1).map(({ response }) => response));
   expect(predictions[0]?.response.length).toBeGreaterThan(0);
+});
+
+test("a video is asked about as the model was trained to be asked: where conversations show no clip, without it", { timeout: TIMEOUT_MS }, async () => {
+  const root = join(place.folder, "one-turn");
+  await writeToyDataset(root);
+  const [line] = (await readFile(join(root, "test.jsonl"), "utf8")).split("\n");
+  const { utterances: [utterance], pairs: _, ...record } = JSON.parse(line ?? "") as { utterances: { text: string; media: { video: string } }[]; pairs?: unknown };
+  await writeFile(join(root, "test.jsonl"), `${JSON.stringify({ ...record, utterances: [{ ...utterance, speaker: "Speaker" }] })}\n`);
+  const { data, eval: evaluation, ...rest } = oneStep(toyRunConfig(place.folder));
+  const config: RunConfig = { ...rest, data: { ...data, root, emotionPrompt: "dialogue", conversationClip: "none" }, eval: { ...evaluation, decode: "generate" } };
+  const folder = join(place.folder, "dialogue-run");
+  await train(config, folder, { stages: ["see"] });
+  for await (const event of evalRun({ source: { runDir: folder }, tasks: ["erc"], signal: new AbortController().signal })) if (event.kind === "scores") expect(event.scores.n).toBe(1);
+
+  const { answers } = await predictRun({ checkpoint: join(folder, "stage-1/step-000001"), video: join(root, utterance!.media.video), text: utterance!.text, tasks: ["erc"], signal: new AbortController().signal });
+
+  const [prediction] = await readPredictions(join(folder, "eval/erc.predictions.jsonl"));
+  expect(prediction!.response.length).toBeGreaterThan(10);
+  expect(answers).toEqual([{ task: "erc", response: prediction!.response }]);
 });
 
 test("a model without an audio tower trains, and answers about a silent video", { timeout: TIMEOUT_MS }, async () => {
@@ -187,7 +206,7 @@ test("a model without an audio tower trains, and answers about a silent video", 
   const silent = await render(join(place.folder, "silent.mp4"), ...numberedFrames(15), ...H264);
   await train(config, join(place.folder, "silent-run"), { stages: ["see"] });
 
-  const answers = await predictRun({ checkpoint: join(place.folder, "silent-run/stage-1/step-000001"), video: silent, text: "", tasks: ["msa"], signal: new AbortController().signal });
+  const { answers } = await predictRun({ checkpoint: join(place.folder, "silent-run/stage-1/step-000001"), video: silent, text: "", tasks: ["msa"], signal: new AbortController().signal });
 
   expect(TASKS.msa.answers).toContain(answers[0]?.response);
   const hearing = predictRun({ checkpoint: join(runDir, "stage-2/step-000002"), video: silent, text: "", tasks: ["msa"], signal: new AbortController().signal });

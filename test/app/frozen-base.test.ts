@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { memory } from "@tensorflow/tfjs-core";
 import { beforeAll, expect, test } from "vitest";
-import { evalRun, type EvalEvent, planRun } from "../../src/app/index.ts";
+import { evalRun, type EvalEvent, planRun, predictRun } from "../../src/app/index.ts";
 import { renderPlan } from "../../src/cli/render/plan.ts";
 import type { RunConfig } from "../../src/config/index.ts";
 import { packWeight, unpackedValues } from "../../src/backend/packed-weight.ts";
@@ -70,6 +70,18 @@ test("where weights stay floats a run in 8 bits has the same losses and answers,
   expect(warningsOf(events)).toEqual([NOTICE]);
   for (const [i, { loss }] of stepsOf(expected).entries()) expect(Math.abs(stepsOf(events)[i]!.loss / loss - 1)).toBeLessThan(1e-5);
   expectSameAnswers(await likelihoods(packed, "cpu", [NOTICE]), await likelihoods(packed));
+});
+
+test("a question about one video is answered where weights stay floats too, with the same notice", { timeout: TIMEOUT_MS }, async () => {
+  const runDir = join(place.folder, "run-int8-asked");
+  const last = (await train(experiment("plain", "int8"), runDir)).findLast((event) => event.kind === "checkpoint")!;
+  const asked = { checkpoint: last.path, video: join(place.folder, "data/clips/test0002_utt1.mp4"), text: "Wow!", tasks: ["erc"], signal } as const;
+
+  const kept = await predictRun({ ...asked, backend: "onnxruntime" });
+  const floats = await predictRun({ ...asked, backend: "cpu" });
+
+  expect([kept.warnings, floats.warnings]).toEqual([[], [NOTICE]]);
+  expect(floats.answers).toEqual(kept.answers);
 });
 
 test("the plan counts weights in 8 bits on the backend that keeps them so", { timeout: TIMEOUT_MS }, async () => {

@@ -204,14 +204,14 @@ test("eval wants one source", async () => {
   await expect(runEval({ runDir: "r", checkpoint: "c", task: ["msa"] }, context)).rejects.toThrow("ConfigError m2se eval: got both --run-dir and --checkpoint, expected one of them.");
 });
 
-test("predict asks all tasks and prints the answers", async () => {
-  const { context, calls, human, json } = fakeContext(folder, { predictRun: () => Promise.resolve([{ task: "erc", response: "joy" }]) });
+test("predict asks all tasks and prints what is to be known and the answers", async () => {
+  const { context, calls, human, json } = fakeContext(folder, { predictRun: () => Promise.resolve({ answers: [{ task: "erc", response: "joy" }], warnings: ["kept as floats"] }) });
 
   await runPredict({ checkpoint: "c", video: "v.mp4", text: "hi" }, context);
 
   expect(calls[0]?.[1]).toMatchObject({ checkpoint: join(folder, "c"), video: join(folder, "v.mp4"), text: "hi", tasks: ["msa", "erc", "fer", "eri", "ecpe"] });
-  expect(human).toEqual(["task  answer\n----  ------\nerc   joy"]);
-  expect(json).toEqual([{ kind: "answer", task: "erc", response: "joy" }]);
+  expect(human).toEqual(["warning: kept as floats", "task  answer\n----  ------\nerc   joy"]);
+  expect(json).toEqual([{ kind: "warning", message: "kept as floats" }, { kind: "answer", task: "erc", response: "joy" }]);
 });
 
 test("export writes PEFT's form unless told otherwise, and says how far a merged model's logits are from the original's", async () => {

@@ -30,7 +30,11 @@ export function predictCommand(launch: Launch): Command {
 /** Prints the model's answer to every chosen task. */
 export async function runPredict({ checkpoint, video, text = "", task = TASK_NAMES, ...flags }: PredictFlags, { output, signal, workingDirectory, loadApp }: CommandContext): Promise<void> {
   const { predictRun } = await loadApp();
-  const answers = await predictRun({ checkpoint: resolve(workingDirectory, checkpoint), video: resolve(workingDirectory, video), text, tasks: task, ...flags, signal });
+  const { answers, warnings } = await predictRun({ checkpoint: resolve(workingDirectory, checkpoint), video: resolve(workingDirectory, video), text, tasks: task, ...flags, signal });
+  for (const message of warnings) {
+    output.human(`warning: ${message}`);
+    output.json({ kind: "warning", message });
+  }
   output.human(renderTable([{ title: "task" }, { title: "answer" }], answers.map((answer) => [answer.task, answer.response])));
   for (const answer of answers) output.json({ kind: "answer", ...answer });
 }
