@@ -13,7 +13,7 @@ import { normalizePixels } from "../media/pixels.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { sizeOfShape, type ParamStore } from "../model/params.ts";
 import { encodeClipFrames, encodeClipSound, statesShape, type Tower, towerHash } from "../model/tower-states.ts";
-import type { RunClips } from "./clips.ts";
+import { inputsOf, type RunClips } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
 import { hasStatesFile, readStates, type StatesPlace, towerKey, writeStates } from "./feature-cache.ts";
 
@@ -25,12 +25,13 @@ export interface BatchSourceOptions {
   readonly frozen: readonly Tower[];
 }
 
-/** On the current backend. Weights of frozen towers are hashed if there is a cache. */
+/** On the current backend. Weights of frozen towers, a second of work for every GB, are hashed if there is a cache and their input is switched on. */
 export async function openBatchSource({ experiment: { config, model, clipSpec }, clips, params, frozen }: BatchSourceOptions): Promise<BatchSource> {
   const { featureType: type } = config.data;
+  const inputs = inputsOf({ config, model });
   const towers = new Map<Tower, string>();
   for (const tower of frozen) {
-    const isNamed = clips.cache !== undefined;
+    const isNamed = clips.cache !== undefined && inputs.includes(tower);
     towers.set(tower, isNamed ? towerKey({ hash: await towerHash(params, model.config, tower), backend: getBackend(), precision: config.precision, type }) : "");
   }
   return new BatchSource({ clips, params, towers, type, config: model.config, clipSpec });

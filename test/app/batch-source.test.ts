@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { memory, mul, tidy, keep } from "@tensorflow/tfjs-core";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { openBatchSource } from "../../src/app/batch-source.ts";
 import { openClips } from "../../src/app/clips.ts";
 import { openExperiment } from "../../src/app/experiment.ts";
@@ -43,6 +43,25 @@ test("a batch gets states of frozen towers and clips for the others, in its orde
   expect(second.patchStates!.values).toEqual(both.patchStates!.values.slice(half));
   expect(both.patchStates!.values.slice(0, half)).not.toEqual(second.patchStates!.values);
   expect(source.counts).toEqual({ computed: 2, read: 0, rebuilt: 0, bytes: 0 });
+});
+
+test("weights are hashed for towers whose input is switched on, where there is a cache", { timeout: TIMEOUT_MS }, async () => {
+  const base = toyRunConfig(place.folder);
+  const hashed = async (modalities: typeof base.data.modalities, folder?: string): Promise<readonly string[]> => {
+    const experiment = await openExperiment({ ...base, data: { ...base.data, modalities } });
+    const params = new ParamStore();
+    initRandom(experiment.model.config, 7, params);
+    const read = vi.spyOn(params, "read");
+    await openBatchSource({ experiment, clips: await openClips(experiment, { folder }), params, frozen: ["video", "audio"] });
+    params.dispose();
+    return [...new Set(read.mock.calls.map(([name]) => name.split(".")[0]!))];
+  };
+  const cache = join(place.folder, "cache");
+
+  expect(await hashed(["text"], cache)).toEqual([]);
+  expect(await hashed(["audio", "text"], cache)).toEqual(["audio_model"]);
+  expect(await hashed(["video", "audio", "text"], cache)).toEqual(["vision_model", "audio_model"]);
+  expect(await hashed(["video", "audio", "text"])).toEqual([]);
 });
 
 test("a tower's hash follows each of its weights and its config, and nothing else", { timeout: TIMEOUT_MS }, async () => {
