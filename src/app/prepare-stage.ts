@@ -19,7 +19,7 @@ import { estimateTime, type TimeEstimate, type WorkInput } from "../train/time-e
 import { trainableParameters } from "../train/trainable.ts";
 import { dropsByReason, inputsOf, type Surveyed } from "./clips.ts";
 import type { Experiment } from "./experiment.ts";
-import type { AdaptedStage } from "./stage-adapters.ts";
+import { type AdaptedStage, dropoutOf } from "./stage-adapters.ts";
 
 /** With what the model's size adds to the numbers of a schedule. */
 export type PlannedStage = StagePlan & { readonly memory: MemoryEstimate; readonly time: TimeEstimate };
@@ -85,10 +85,11 @@ export function stageLearningRates({ name, trainable }: StageConfig, names: Iter
 
 function memoryInput(
   experiment: PlannedExperiment,
-  { budget }: StageConfig,
+  stage: StageConfig,
   { plan: { largestBatch, steps }, shapes, trained, frozen, surveyed, place }: StageStart & { readonly plan: StagePlan; readonly trained: readonly string[]; readonly frozen: readonly Tower[] },
 ): MemoryInput {
   const { config: { data }, model } = experiment;
+  const { budget } = stage;
   const { rows, supervisedTokens, videoClips, audioClips } = largestBatch;
   return {
     config: model.config,
@@ -99,6 +100,7 @@ function memoryInput(
     batches: steps * budget.accumulation,
     accumulation: budget.accumulation,
     kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
+    dropout: dropoutOf(experiment.config, stage),
     clipBytes: Math.min(data.memoryGigabytes * 1e9, surveyed.clips.length * bytesPerClip(experiment, frozen)),
     place,
   };

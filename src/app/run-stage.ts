@@ -15,7 +15,7 @@ import type { Experiment } from "./experiment.ts";
 import type { PreparedStage } from "./prepare-stage.ts";
 import { computeStageFeatures } from "./stage-features.ts";
 import { openStageCheckpoints, type StageCheckpoints } from "./stage-checkpoints.ts";
-import { loraOf } from "./stage-adapters.ts";
+import { dropoutOf } from "./stage-adapters.ts";
 import { startStage, type StageWeights } from "./stage-weights.ts";
 import { validateStage } from "./validate-stage.ts";
 
@@ -87,7 +87,7 @@ interface ReadyStage {
 /** The stage as the training loop takes it. */
 function stageRun({ experiment, stage, prepared, encode, clips, signal }: StageTask, { weights: { params }, checkpoints, source }: ReadyStage & { readonly source: BatchSource }): StageRun {
   const { best } = stage.checkpoints;
-  const dropout = { adapters: loraOf(experiment.config, stage)?.dropout ?? 0, residual: stage.dropout };
+  const dropout = dropoutOf(experiment.config, stage);
   return {
     stage: stage.name,
     params,

@@ -1,5 +1,6 @@
 /** @file The adapters of a stage: new ones, those of a PEFT folder, or those of the stages it descends from. */
 import { basename } from "node:path";
+import type { DropPlace } from "../backend/dropout-mask.ts";
 import type { RunConfig, StageConfig } from "../config/index.ts";
 import { readAdapter, readAdapterShapes } from "../model/checkpoints/peft.ts";
 import { addLora, isLora, loraShapes, refuseAdapted } from "../model/lora.ts";
@@ -51,6 +52,11 @@ export async function startAdapters(config: Pick<RunConfig, "seed" | "model">, s
 export function loraOf(config: RunConfig, stage: StageConfig): StageConfig["lora"] {
   const parent = parentOf(config, stage);
   return stage.lora ?? (parent === undefined ? undefined : loraOf(config, parent));
+}
+
+/** Probabilities that a number is dropped in training, by place. */
+export function dropoutOf(config: RunConfig, stage: StageConfig): Readonly<Record<DropPlace, number>> {
+  return { adapters: loraOf(config, stage)?.dropout ?? 0, residual: stage.dropout };
 }
 
 /** The stage that a stage starts from; undefined: the base. */

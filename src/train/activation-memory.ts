@@ -25,8 +25,18 @@ export interface ActivationsOf {
   readonly kept: Kept;
   /** Whether anything in a part of the model is trained. */
   readonly trains: (part: string) => boolean;
+  /** Absent: nothing is dropped. */
+  readonly dropped?: DroppedWidths;
   /** By our kernels on a GPU, op by op; else compiled layer by layer. */
   readonly fused?: boolean;
+}
+
+/** What dropout multiplies with masks in a layer. */
+export interface DroppedWidths {
+  /** Of a part of the model: widths of what the layer's adapters read, added up. */
+  readonly adapters: (part: string) => number;
+  /** Whether what both halves of a decoder layer add is dropped. */
+  readonly residual: boolean;
 }
 
 export interface ActivationNumbers {
@@ -36,14 +46,14 @@ export interface ActivationNumbers {
 }
 
 /** Numbers held at once while a batch goes forward and backward. */
-export function activationNumbers(config: ModelConfig, batch: BatchSizes, { kept, trains, fused = false }: ActivationsOf): ActivationNumbers {
+export function activationNumbers(config: ModelConfig, batch: BatchSizes, { kept, trains, dropped = NOTHING_DROPPED, fused = false }: ActivationsOf): ActivationNumbers {
   const { llm_config: llm, vision_config: vision, audio_config: audio } = config;
   const [encoder, decoder, stackNumbers] = fused ? [fusedEncoder, fusedDecoder, heldNumbers] : [encoderStack, decoderStack, freedNumbers];
   const tower = (sizes: EncoderSizes, part: string, atOnce: number): StackNumbers =>
-    trains(part) ? stackNumbers(encoder(sizes), kept) : frozenNumbers(encoder(sizes), encoder({ ...sizes, clips: Math.min(sizes.clips, atOnce) }));
+    trains(part) ? stackNumbers(withDropout(encoder(sizes), { positions: sizes.clips * sizes.length, adapters: dropped.adapters(part), fused }), kept) : frozenNumbers(encoder(sizes), encoder({ ...sizes, clips: Math.min(sizes.clips, atOnce) }));
   const frames = tower(visionSizes(vision, batch.frames, imageSize(config)), PARTS.vision, batch.framesPerClip ?? batch.frames);
   const sounds = audio === undefined ? NOTHING : tower(audioSizes(audio, batch.sounds), PARTS.audio, 1);
-  const text = stackNumbers(decoder(llm, batch), kept);
+  const text = stackNumbers(withDropout(decoder(llm, batch), { positions: batch.rows * batch.length, adapters: dropped.adapters(PARTS.decoder), added: dropped.residual ? 2 * llm.hidden_size : 0, fused }), kept);
   const vocabulary = (fused ? FUSED_VOCABULARY : VOCABULARY) * batch.supervised * llm.vocab_size;
   const media = mediaNumbers(config, batch);
   if (fused) {
@@ -68,6 +78,27 @@ export interface Stack {
   readonly forward: number;
   /** What is kept before the first layer and behind the last. */
   readonly ends?: number;
+}
+
+const NOTHING_DROPPED: DroppedWidths = { adapters: () => 0, residual: false };
+
+interface Masks {
+  readonly positions: number;
+  /** Widths of what is dropped on its way into adapters, and of what the halves of a layer add. */
+  readonly adapters: number;
+  readonly added?: number;
+  readonly fused: boolean;
+}
+
+/**
+ * With what dropout needs besides. Compiled layers are given all their masks at once, forward and backward, and keep none. Op by op
+ * one layer's adapters have masks and what these leave of their inputs, which are made again, but the gradient of what each reads is
+ * held apart; masks of what halves add are kept, and its gradient is held before and behind them.
+ */
+function withDropout(stack: Stack, { positions, adapters, added = 0, fused }: Masks): Stack {
+  const numbers = positions * (adapters + added);
+  if (fused) return { ...stack, layer: stack.layer + positions * added, backward: stack.backward + numbers, ends: (stack.ends ?? 0) + 2 * positions * adapters };
+  return { ...stack, backward: stack.backward + numbers, forward: stack.forward + numbers };
 }
 
 interface StackNumbers {

@@ -1,10 +1,12 @@
 /** @file MemoryEstimate: what a stage will need, from sizes alone; nothing is loaded. */
 import type { Kept } from "../backend/blocks.ts";
+import type { DropPlace } from "../backend/dropout-mask.ts";
 import type { FrozenBase, PackedForm } from "../backend/names.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { bytesOfPacked, packsOf } from "../model/frozen-base.ts";
+import { LORA_A } from "../model/linear.ts";
 import { type Shapes, sizeOfShape } from "../model/params.ts";
-import { activationNumbers, type BatchSizes } from "./activation-memory.ts";
+import { activationNumbers, type BatchSizes, type DroppedWidths } from "./activation-memory.ts";
 
 /** Megabytes of 1e6 bytes, as in step events. */
 export interface MemoryEstimate {
@@ -49,6 +51,8 @@ export interface MemoryInput {
   /** Batches per optimizer step. */
   readonly accumulation: number;
   readonly kept: Kept;
+  /** Probabilities; absent: nothing is dropped. */
+  readonly dropout?: Readonly<Record<DropPlace, number>>;
   readonly clipBytes: number;
   readonly place: Place;
 }
@@ -66,14 +70,14 @@ const SPARE_SHARE = 0.5;
  * measurement on a card (NVIDIA H200, 0.5B decoder, LoRA, 2048 tokens: 11.2 GB), the activations within 8% of what toy models allocate
  * on a software GPU, with and without checkpointing.
  */
-export function estimateMemory({ config, shapes, trained, frozenBase, batch, batches, accumulation, kept, clipBytes, place }: MemoryInput): MemoryEstimate {
+export function estimateMemory({ config, shapes, trained, frozenBase, batch, batches, accumulation, kept, dropout, clipBytes, place }: MemoryInput): MemoryEstimate {
   const { weights, widened } = weightMemory(shapes, keptForm({ frozenBase, place }));
   const trainedSize = megabytes(total(trained.map((name) => shapes.get(name) ?? [])));
   // The sum so far and the next batch's.
   const gradients = (accumulation > 1 ? 2 : 1) * trainedSize;
   const moments = 2 * trainedSize;
   const trains = (part: string): boolean => trained.some((name) => name.startsWith(`${part}.`));
-  const numbersOf = (how: Kept): ReturnType<typeof activationNumbers> => activationNumbers(config, batch, { kept: how, trains, fused: place === "fused-gpu" });
+  const numbersOf = (how: Kept): ReturnType<typeof activationNumbers> => activationNumbers(config, batch, { kept: how, trains, dropped: droppedWidths(shapes, dropout), fused: place === "fused-gpu" });
   const activations = { intermediates: megabytes(numbersOf("intermediates").total), inputs: megabytes(numbersOf("inputs").total) };
   const clips = clipBytes / 1e6;
   const parts = { place, weights, gradients, moments, activations, clips };
@@ -106,6 +110,14 @@ function weightMemory(shapes: Shapes, form: FrozenBase): { readonly weights: num
   const layers = new Map<string, number>();
   for (const [name, shape] of packed) layers.set(layerOf(name), (layers.get(layerOf(name)) ?? 0) + sizeOfShape(shape));
   return { weights, widened: megabytes(Math.max(0, ...layers.values())) };
+}
+
+/** What is dropped in a layer of a part of the model: what its adapters read, in the layer with the most, and what both halves add. */
+function droppedWidths(shapes: Shapes, { adapters, residual }: Readonly<Record<DropPlace, number>> = { adapters: 0, residual: 0 }): DroppedWidths {
+  const layers = new Map<string, number>();
+  for (const [name, [, inputSize = 0]] of shapes) if (name.endsWith(`.${LORA_A}`)) layers.set(layerOf(name), (layers.get(layerOf(name)) ?? 0) + inputSize);
+  const largest = (part: string): number => [...layers].reduce((most, [layer, width]) => (layer.startsWith(`${part}.`) ? Math.max(most, width) : most), 0);
+  return { adapters: adapters > 0 ? largest : () => 0, residual: residual > 0 };
 }
 
 function layerOf(name: string): string {

@@ -5,10 +5,11 @@ import { expectedParameters } from "../../src/model/checkpoints/expected-paramet
 import type { ModelConfig } from "../../src/model/config.ts";
 import { decode } from "../../src/model/decoder.ts";
 import { PARTS } from "../../src/model/emoverse.ts";
+import { addLora } from "../../src/model/lora.ts";
 import { seenUntilTensors } from "../../src/model/fused-attention.ts";
 import { ParamStore } from "../../src/model/params.ts";
 import { encodeImages } from "../../src/model/vision.ts";
-import { activationNumbers, type BatchSizes } from "../../src/train/activation-memory.ts";
+import { activationNumbers, type BatchSizes, type DroppedWidths } from "../../src/train/activation-memory.ts";
 import { describeOnGpu, gpuBackend, normals } from "../backend/webgpu/software-gpu.ts";
 import { toyConfig } from "../model/toy-model.ts";
 
@@ -27,6 +28,24 @@ describeOnGpu("memory of a GPU", () => {
     });
 
     expectWithin(estimated({ ...NO_BATCH, rows, length }, kept, 6), measured, 0.08);
+  });
+
+  test.each<{ readonly kept: Kept; readonly adapters: number; readonly residual: number; readonly length: number }>([
+    { kept: "intermediates", adapters: 0, residual: 0.1, length: 80 },
+    { kept: "intermediates", adapters: 0.1, residual: 0, length: 104 },
+    { kept: "inputs", adapters: 0.1, residual: 0.1, length: 112 },
+  ])("so it is with dropout: adapters $adapters, residual $residual, $kept kept", { timeout: TIMEOUT_MS }, async ({ kept, length, ...dropout }) => {
+    const measured = await allocated(kept, 6, (params, config) => {
+      const adapted = addLora(params, { rank: 2, alpha: 2, targets: "language_model\\.model\\.layers.*" }, 1);
+      expect(adapted.length).toBe(6 * 7);
+      params.setDropout({ ...dropout, key: [1] });
+      const seen = seenUntilTensors({ seenUntil: new Int32Array(length).fill(length), batchSize: 1, length });
+      const inputs = { embeds_BSD: tf.tensor(normals("x", length * 64), [1, length, 64]), positionIds: Int32Array.from({ length }, (_, i) => i), ...seen };
+      return () => decode(params.scope(PARTS.decoder), config.llm_config, inputs);
+    });
+
+    const dropped = { adapters: () => (dropout.adapters > 0 ? 6 * 64 + 256 : 0), residual: dropout.residual > 0 };
+    expectWithin(estimated({ ...NO_BATCH, rows: 1, length }, kept, 6, dropped), measured, 0.08);
   });
 
   test("what the vision tower allocates is what the estimate says, within 8%", { timeout: TIMEOUT_MS }, async () => {
@@ -77,8 +96,8 @@ function configWith(layers: number): ModelConfig {
   };
 }
 
-function estimated(batch: BatchSizes, kept: Kept, layers: number): number {
-  return activationNumbers(configWith(layers), batch, { kept, trains: () => true, fused: true }).total;
+function estimated(batch: BatchSizes, kept: Kept, layers: number, dropped?: DroppedWidths): number {
+  return activationNumbers(configWith(layers), batch, { kept, trains: () => true, fused: true, ...(dropped && { dropped }) }).total;
 }
 
 function expectWithin(actual: number, expected: number, tolerance: number): void {

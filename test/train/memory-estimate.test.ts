@@ -103,6 +103,36 @@ test("what another vision layer keeps for its gradient is what the estimate says
   expectWithin(estimatedLayer(batch), measured, 0.25);
 });
 
+test("a compiled layer is given all its masks at once and keeps none: what the estimate adds for dropout, which only counts where it is", { timeout: TIMEOUT_MS }, async () => {
+  await useBackend("onnxruntime");
+  const config = { ...CONFIG, vision_config: { ...CONFIG.vision_config, num_hidden_layers: 1 }, llm_config: { ...CONFIG.llm_config, num_hidden_layers: 1 } };
+  const shapes = expectedParameters(config);
+  const adapters = loraShapes(shapes, { rank: 2, alpha: 2, targets: "language_model\\..*_proj" });
+  const params = new ParamStore();
+  for (const [name, shape] of [...shapes, ...adapters]) params.set(name, randomTensor(name, shape, 0.1));
+  let masks = 0;
+  const makeMask = params.dropoutMask.bind(params);
+  params.dropoutMask = (place, module, shape) => {
+    masks += shape.reduce((size, side) => size * side, 1);
+    return makeMask(place, module, shape);
+  };
+  params.setDropout({ adapters: 0.1, residual: 0.1, key: [1] });
+  const inputs = { embeds_BSD: randomTensor("x", [2, 96, 64]), positionIds: Int32Array.from({ length: 192 }, (_, i) => i % 96), bias_BSL: tf.zeros([2, 96, 96]) };
+
+  decode(params.scope(PARTS.decoder), config.llm_config, inputs).dispose();
+  params.dispose();
+
+  // By hand: six inputs of width 64 and one of 256 go into adapters, and two halves add 64.
+  expect(masks).toBe(192 * (6 * 64 + 256 + 2 * 64));
+  const peak = (kept: "inputs" | "intermediates", dropout?: { readonly adapters: number; readonly residual: number }): number =>
+    estimateMemory({ config, shapes: new Map([...shapes, ...adapters]), trained: [...adapters.keys()], batch: { ...NO_BATCH, rows: 2, length: 96 }, kept, clipBytes: 0, batches: 1, accumulation: 1, frozenBase: "float32", place: "host", ...(dropout && { dropout }) }).peak;
+  for (const kept of ["inputs", "intermediates"] as const) {
+    expect((peak(kept, { adapters: 0.1, residual: 0.1 }) - peak(kept)) * 1e6).toBeCloseTo(4 * masks, 3);
+    expect((peak(kept, { adapters: 0, residual: 0.1 }) - peak(kept)) * 1e6).toBeCloseTo(4 * 192 * 2 * 64, 3);
+    expect(peak(kept, { adapters: 0, residual: 0 })).toBe(peak(kept));
+  }
+});
+
 /** What the estimate grows by with a layer in both stacks, without the gradient of its state, which comes later. */
 function estimatedLayer(batch: BatchSizes): number {
   const of = (layers: number): number => {
