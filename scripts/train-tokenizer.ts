@@ -58,7 +58,7 @@ async function experimentJob(file: string): Promise<Job> {
   const { config } = await loadConfig(file);
   const { folder, system } = config.model;
   const model = await readModelFolder(folder);
-  const samples = samplesOf({ config, dataset: await openDataset(config.data.root) }, "train", tasksOf(config.stages));
+  const samples = samplesOf({ config, dataset: await openDataset(config.data.root) }, "train", tasksOf(config, config.stages));
   return { texts: [sharedPromptText(samples, system)], vocab: model.config.llm_config.vocab_size, out: folder };
 }
 

@@ -17,16 +17,17 @@ import type { JsonlWriter } from "../data/jsonl.ts";
 import { SPLITS } from "../data/record.ts";
 import type { EmtRecord, Split } from "../data/record.ts";
 import type { ClipLimits } from "../data/probing/inspect-clip.ts";
-import { sizeOfShape } from "../model/params.ts";
+import { type Shapes, sizeOfShape } from "../model/params.ts";
+import { frozenTowers } from "../model/tower-states.ts";
 import { estimateMemory, type MemoryEstimate } from "../train/memory-estimate.ts";
 import { trainableParameters } from "../train/trainable.ts";
 import { type Sample, TASK_NAMES, type TaskName } from "../tasks/task.ts";
 import { encodeSamples } from "../text/encode.ts";
-import { sampleLength } from "../text/encoded-sample.ts";
+import { type Modality, sampleLength } from "../text/encoded-sample.ts";
 import { openModel, type OpenModel, samplesOfRecord } from "./experiment.ts";
 import { baseShapes } from "./plan-run.ts";
 import { adaptedStages } from "./stage-adapters.ts";
-import { tasksOf } from "./prepare-stage.ts";
+import { memoryInput, tasksOf, trainsTask } from "./prepare-stage.ts";
 import { createLengthCounter, type LengthCounter, type TaskLengths } from "./token-histogram.ts";
 
 export interface CheckOptions {
@@ -132,14 +133,16 @@ interface SplitState {
   withAudio: number;
   readonly lengths: LengthCounter;
   readonly branchTokens: Map<TaskName, number>;
-  /** Tokens of prefixes, by the tasks that branch from them: `msa,erc,fer`. */
+  /** Tokens of prefixes, by the draws that any of them is passed over for: `msa,erc,fer`, or `erc,erc` of two turns of a dialogue. */
   readonly prefixTokens: Map<string, number>;
   supervised: number;
+  /** That samples look at, listen to, and either. */
+  readonly clips: Record<Modality | "any", number>;
   heaviest: SplitCheck["heaviest"];
 }
 
 function stateOf(splits: Map<Split, SplitState>, split: Split): SplitState {
-  const state = splits.get(split) ?? { records: 0, utterances: 0, withVideo: 0, withAudio: 0, lengths: createLengthCounter(), branchTokens: new Map<TaskName, number>(), prefixTokens: new Map<string, number>(), supervised: 0, heaviest: undefined };
+  const state = splits.get(split) ?? { records: 0, utterances: 0, withVideo: 0, withAudio: 0, lengths: createLengthCounter(), branchTokens: new Map<TaskName, number>(), prefixTokens: new Map<string, number>(), supervised: 0, clips: { video: 0, audio: 0, any: 0 }, heaviest: undefined };
   splits.set(split, state);
   return state;
 }
@@ -156,26 +159,34 @@ function measure({ split, where }: ScannedRecord, record: EmtRecord, { config, o
   state.utterances += record.utterances.length;
   state.withVideo += record.utterances.filter(({ media }) => media?.video !== undefined).length;
   state.withAudio += record.utterances.filter(({ media }) => media?.audio !== undefined).length;
-  const wanted = split === "train" ? tasksOf(config.stages) : TASK_NAMES;
+  const wanted = split === "train" ? tasksOf(config, config.stages) : TASK_NAMES;
   const samples = samplesIfConsistent(record, wanted, config.data);
   if (samples === undefined) return []; // its labels contradict each other, which is among the findings
   const findings: Finding[] = [];
-  const prefixes = new Map<string, { readonly length: number; readonly tasks: Set<TaskName> }>();
+  const prefixes = new Map<string, { readonly length: number; readonly draws: Map<string, TaskName> }>();
+  const clips = { video: new Set<string>(), audio: new Set<string>() };
   let [tokens, supervised] = [0, 0];
   for (const sample of encodeSamples(samples, { ...open.encoding, supervise: "answers" })) {
-    const { id, task, prefixKey, prefix, branch, answerTokens } = sample;
+    const { id, task, unit, prefixKey, prefix, branch, answerTokens } = sample;
     const length = sampleLength(sample);
     state.lengths.add(task, { tokens: length, supervised: answerTokens });
     state.branchTokens.set(task, (state.branchTokens.get(task) ?? 0) + branch.inputIds.length);
-    const shared = prefixes.get(prefixKey) ?? { length: prefix.inputIds.length, tasks: new Set<TaskName>() };
+    const shared = prefixes.get(prefixKey) ?? { length: prefix.inputIds.length, draws: new Map<string, TaskName>() };
     prefixes.set(prefixKey, shared);
-    shared.tasks.add(task);
+    shared.draws.set(`${task} ${unit}`, task);
+    for (const { modality, clip } of [...prefix.slots, ...branch.slots]) clips[modality].add(clip);
     tokens += branch.inputIds.length;
     supervised += answerTokens;
     const { budget, name } = budgetOf(config, split, task);
     if (length > budget) findings.push({ kind: split === "train" ? "over-budget" : "long-prompt", where, what: `the sample ${id} has ${length} tokens, ${name} is ${budget}` });
   }
-  for (const { length, tasks } of prefixes.values()) state.prefixTokens.set([...tasks].join(), (state.prefixTokens.get([...tasks].join()) ?? 0) + length);
+  for (const { length, draws } of prefixes.values()) {
+    const key = [...draws.values()].join();
+    state.prefixTokens.set(key, (state.prefixTokens.get(key) ?? 0) + length);
+  }
+  state.clips.video += clips.video.size;
+  state.clips.audio += clips.audio.size;
+  state.clips.any += new Set([...clips.video, ...clips.audio]).size;
   const shared = sum([...prefixes.values()].map(({ length }) => length));
   state.supervised += supervised;
   if (tokens + shared > (state.heaviest?.tokens ?? 0)) state.heaviest = { where, id: record.id, tokens: tokens + shared, supervised };
@@ -192,9 +203,9 @@ function samplesIfConsistent(record: EmtRecord, tasks: readonly TaskName[], data
   }
 }
 
-function budgetOf({ stages, eval: evaluation }: RunConfig, split: Split, task: TaskName): { readonly budget: number; readonly name: string } {
-  if (split !== "train") return { budget: evaluation.rowTokens, name: "eval.rowTokens" };
-  const training = stages.filter(({ mixture }) => mixture[task] !== undefined);
+function budgetOf(config: RunConfig, split: Split, task: TaskName): { readonly budget: number; readonly name: string } {
+  if (split !== "train") return { budget: config.eval.rowTokens, name: "eval.rowTokens" };
+  const training = config.stages.filter((stage) => trainsTask(config, stage, task));
   const smallest = training.reduce((a, b) => (b.budget.rowTokens < a.budget.rowTokens ? b : a));
   return { budget: smallest.budget.rowTokens, name: `budget.rowTokens of stage ${smallest.name}` };
 }
@@ -204,10 +215,10 @@ function describeSplit({ records, utterances, withVideo, withAudio, lengths, hea
 }
 
 /** Tasks of a stage that no training record has a label for. */
-function missingSamples({ stages, data }: RunConfig, splits: ReadonlyMap<Split, SplitState>): Finding[] {
+function missingSamples(config: RunConfig, splits: ReadonlyMap<Split, SplitState>): Finding[] {
   const tasks = splits.get("train")?.lengths.lengths() ?? {};
-  return stages.flatMap(({ name, mixture }) =>
-    TASK_NAMES.filter((task) => mixture[task] !== undefined && tasks[task] === undefined).map((task) => ({ kind: "no-samples" as const, where: join(data.root, "train.jsonl"), what: `stage ${name} trains ${task}, but no record has a label of it` })),
+  return config.stages.flatMap((stage) =>
+    TASK_NAMES.filter((task) => trainsTask(config, stage, task) && tasks[task] === undefined).map((task) => ({ kind: "no-samples" as const, where: join(config.data.root, "train.jsonl"), what: `stage ${stage.name} trains ${task}, but no record has a label of it` })),
   );
 }
 
@@ -226,13 +237,14 @@ async function stageNeeds(config: RunConfig, open: OpenModel, train: SplitState 
   });
 }
 
-/** Branches by their levels; a prefix is passed over when any of its tasks is drawn. */
+/** Branches by their levels; a prefix is passed over when any of its tasks is drawn. No more than the steps have room for. */
 function stageTokens({ levels }: RunConfig, { name, mixture, budget }: StageConfig, { branchTokens, prefixTokens }: SplitState): number {
-  const resolved = resolveMixture(name, { mixture, levels });
-  const anyDrawn = (tasks: string): number => 1 - TASK_NAMES.filter((task) => tasks.split(",").includes(task)).reduce((none, task) => none * (1 - (resolved[task] ?? 0)), 1);
+  const resolved: Readonly<Record<string, number>> = resolveMixture(name, { mixture, levels });
+  const anyDrawn = (tasks: string): number => 1 - tasks.split(",").reduce((none, task) => none * (1 - (resolved[task] ?? 0)), 1);
   const branches = sum(TASK_NAMES.map((task) => (resolved[task] ?? 0) * (branchTokens.get(task) ?? 0)));
   const prefixes = sum([...prefixTokens].map(([tasks, tokens]) => anyDrawn(tasks) * tokens));
-  return Math.round(budget.epochs * (branches + prefixes));
+  const room = (budget.maxSteps ?? Infinity) * budget.accumulation * budget.rowsPerBatch * budget.rowTokens;
+  return Math.round(Math.min(room, budget.epochs * (branches + prefixes)));
 }
 
 function sum(numbers: readonly number[]): number {
@@ -244,34 +256,23 @@ interface MemoryOf {
   readonly stage: StageConfig;
   readonly open: OpenModel;
   readonly train: SplitState;
-  readonly shapes: Parameters<typeof estimateMemory>[0]["shapes"];
+  readonly shapes: Shapes;
   readonly trained: readonly string[];
 }
 
 /** A full batch with the data's share of supervised tokens and clips; `m2se plan` has the exact one. */
-function stageMemory({ config: { data, model: { frozenBase } }, stage: { budget, promptWeight }, open, train, shapes, trained }: MemoryOf): MemoryEstimate {
-  const allTokens = sum([...train.prefixTokens.values(), ...train.branchTokens.values()]);
-  const perRow = (count: number): number => Math.ceil((count * budget.rowTokens) / Math.max(1, allTokens));
-  const { clipSpec } = open;
-  const clipBytes = train.withVideo * clipSpec.frames * clipSpec.imageSize ** 2 * 3 + Math.max(train.withVideo, train.withAudio) * clipSpec.melBins * clipSpec.melFrames * 4;
-  return estimateMemory({
-    config: open.model.config,
-    shapes,
-    trained,
-    frozenBase,
-    batch: {
-      rows: budget.rowsPerBatch,
-      length: budget.rowTokens,
-      supervised: budget.rowsPerBatch * (promptWeight > 0 ? budget.rowTokens : perRow(train.supervised)),
-      frames: budget.rowsPerBatch * perRow(train.withVideo) * data.frames,
-      sounds: budget.rowsPerBatch * perRow(Math.max(train.withVideo, train.withAudio)),
-    },
-    batches: 1,
-    accumulation: budget.accumulation,
-    kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
-    clipBytes,
-    place: "host",
-  });
+function stageMemory({ config, stage, open, train: { prefixTokens, branchTokens, supervised, clips }, shapes, trained }: MemoryOf): MemoryEstimate {
+  const { budget, promptWeight } = stage;
+  const allTokens = sum([...prefixTokens.values(), ...branchTokens.values()]);
+  const perBatch = (count: number): number => budget.rowsPerBatch * Math.ceil((count * budget.rowTokens) / Math.max(1, allTokens));
+  const largestBatch = {
+    rows: budget.rowsPerBatch,
+    supervisedTokens: promptWeight > 0 ? budget.rowsPerBatch * budget.rowTokens : perBatch(supervised),
+    videoClips: perBatch(clips.video),
+    audioClips: perBatch(clips.audio),
+  };
+  const frozen = frozenTowers(open.model.config, trained);
+  return estimateMemory(memoryInput({ config, ...open }, stage, { largestBatch, steps: 1, shapes, trained, frozen, clips: clips.any, place: "host" }));
 }
 
 interface Fixer {

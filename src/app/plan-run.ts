@@ -44,7 +44,7 @@ export async function planRun({ config, stages: names, signal }: PlanOptions): P
   const base = await baseShapes(experiment);
   const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: config.data.cache });
-  const samples = await outlineSamples(experiment, streamTrainingSamples(experiment, tasksOf(stages)));
+  const samples = await outlineSamples(experiment, streamTrainingSamples(experiment, tasksOf(config, stages)));
   const surveyed = await resultOf(surveySamples(experiment, samples, { clips, frozen: frozenInAll(experiment, adapted), signal }));
   const prepared = adapted.map(({ stage, shapes }) => {
     const { plan, need } = prepareStage(experiment, stage, { surveyed, shapes, place, gigaflops: device.gigaflops });

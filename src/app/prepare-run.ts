@@ -81,7 +81,7 @@ export async function* prepareRun({ config, runDir, shard, signal }: PrepareOpti
 /** Clips of the training split that the stages look at, and of the others all that could be asked about. */
 function sourcesOf(experiment: Experiment, frozen: readonly FrozenWeights[]): ClipSource[] {
   const stages = experiment.config.stages.filter(({ name }) => frozen.some((group) => group.stages.includes(name)));
-  return clipSources(experiment, SPLITS.flatMap((split) => samplesOf(experiment, split, split === "train" ? tasksOf(stages) : TASK_NAMES)));
+  return clipSources(experiment, SPLITS.flatMap((split) => samplesOf(experiment, split, split === "train" ? tasksOf(experiment.config, stages) : TASK_NAMES)));
 }
 
 /** Every `count`-th clip, beginning with the `index`-th: all shards have about as much to do. */

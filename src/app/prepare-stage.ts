@@ -33,9 +33,14 @@ export interface PreparedStage {
   readonly frozen: readonly Tower[];
 }
 
+/** Whether a stage draws a task: at level 0 it is switched off, as one that the mixture does not name. */
+export function trainsTask({ levels }: Pick<RunConfig, "levels">, { name, mixture }: StageConfig, task: TaskName): boolean {
+  return (resolveMixture(name, { mixture, levels })[task] ?? 0) > 0;
+}
+
 /** Tasks that any of the stages trains, in the order of TASK_NAMES. */
-export function tasksOf(stages: readonly StageConfig[]): TaskName[] {
-  return TASK_NAMES.filter((task) => stages.some(({ mixture }) => mixture[task] !== undefined));
+export function tasksOf(config: Pick<RunConfig, "levels">, stages: readonly StageConfig[]): TaskName[] {
+  return TASK_NAMES.filter((task) => stages.some((stage) => trainsTask(config, stage, task)));
 }
 
 /** What a plan is made of beside the samples. */
@@ -65,9 +70,9 @@ export function prepareStage(experiment: PlannedExperiment, stage: StageConfig, 
   };
   const schedule = scheduleStage(input);
   refuseTooLong(config, stage, schedule);
-  const context: PlanContext = { supervise: supervisionOf(stage), drops: dropsByReason(surveyed.unreadable.filter(({ task }) => stage.mixture[task] !== undefined)), trainableParameters: count(shapes, learningRates.keys()), totalParameters: count(shapes, shapes.keys()) };
+  const context: PlanContext = { supervise: supervisionOf(stage), drops: dropsByReason(surveyed.unreadable.filter(({ task }) => trainsTask(config, stage, task))), trainableParameters: count(shapes, learningRates.keys()), totalParameters: count(shapes, shapes.keys()) };
   const plan = planStage(input, context, schedule);
-  const memoryNeed = memoryInput(experiment, stage, { plan, trained: [...learningRates.keys()], frozen, surveyed, shapes, place });
+  const memoryNeed = memoryInput(experiment, stage, { ...plan, trained: [...learningRates.keys()], frozen, clips: surveyed.clips.length, shapes, place });
   const memory = estimateMemory(memoryNeed);
   const time = estimateTime(stageWork(experiment, stage, { plan, trained: memoryNeed.trained, shapes }), gigaflops);
   return { schedule, plan: { ...plan, memory, time }, need: { stage: stage.name, estimate: memory, input: memoryNeed }, learningRates, frozen };
@@ -83,11 +88,15 @@ export function stageLearningRates({ name, trainable }: StageConfig, names: Iter
   return trainableParameters(trainable, [...names], `stages.${name}.trainable`);
 }
 
-function memoryInput(
-  experiment: PlannedExperiment,
-  stage: StageConfig,
-  { plan: { largestBatch, steps }, shapes, trained, frozen, surveyed, place }: StageStart & { readonly plan: StagePlan; readonly trained: readonly string[]; readonly frozen: readonly Tower[] },
-): MemoryInput {
+/** What decides a stage's memory, beside config and model. */
+export interface MemoryFacts extends Pick<StagePlan, "largestBatch" | "steps">, Pick<StageStart, "shapes" | "place"> {
+  readonly trained: readonly string[];
+  readonly frozen: readonly Tower[];
+  /** Of the whole stage. */
+  readonly clips: number;
+}
+
+export function memoryInput(experiment: PlannedExperiment, stage: StageConfig, { largestBatch, steps, shapes, trained, frozen, clips, place }: MemoryFacts): MemoryInput {
   const { config: { data }, model } = experiment;
   const { budget } = stage;
   const { rows, supervisedTokens, videoClips, audioClips } = largestBatch;
@@ -101,7 +110,7 @@ function memoryInput(
     accumulation: budget.accumulation,
     kept: budget.gradientCheckpointing ? "inputs" : "intermediates",
     dropout: dropoutOf(experiment.config, stage),
-    clipBytes: Math.min(data.memoryGigabytes * 1e9, surveyed.clips.length * bytesPerClip(experiment, frozen)),
+    clipBytes: Math.min(data.memoryGigabytes * 1e9, clips * bytesPerClip(experiment, frozen)),
     place,
   };
 }

@@ -65,7 +65,7 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const base = await baseShapes(experiment);
   const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: mediaCacheFolder(config, runDir) });
-  const tasks = tasksOf(stages);
+  const tasks = tasksOf(config, stages);
   const byRecord = experiment.dataset.records("train").map((record) => samplesOfRecord(record, tasks, config.data));
   const surveyed = yield* surveySamples(experiment, await outlineSamples(experiment, byRecord), { clips, frozen: frozenInAll(experiment, adapted), signal });
   for (const [reason, count] of Object.entries(dropsByReason(surveyed.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };

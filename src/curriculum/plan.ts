@@ -181,8 +181,8 @@ function countSample(tasks: Map<TaskName, TaskTally>, sample: SampleOutline, sup
 function planTasks({ samples, mixture }: StageInput, { tasks }: Tally): StagePlan["tasks"] {
   const plans: Partial<Record<TaskName, TaskPlan>> = {};
   for (const task of TASK_NAMES) {
-    const level = mixture[task];
-    if (level === undefined) continue;
+    const level = mixture[task] ?? 0;
+    if (level === 0) continue;
     const own = tasks.get(task) ?? { samples: 0, supervisedTokens: 0, tokens: 0, answerTokens: 0 };
     plans[task] = {
       level,

@@ -43,6 +43,45 @@ test("a sound dataset has nothing bad; lengths, heaviest record and needs agree 
   expect(Math.abs(report.stages[0]!.memory.weights / stages[0]!.memory.weights - 1)).toBeLessThan(1e-9);
 });
 
+test("needs are the plan's where steps are few, inputs are switched off, towers are frozen, clips are more than memory holds, or words of a dialogue are drawn apart", { timeout: TIMEOUT_MS }, async () => {
+  const config = toyRunConfig(place.folder);
+  const budget = config.stages[0]!.budget;
+  const needs = async (changed: RunConfig) => {
+    const [checked, planned] = [(await check(changed, { media: "none" })).report.stages[0]!, (await planRun({ config: changed, stages: ["see"], signal })).stages[0]!];
+    return { checked, planned };
+  };
+
+  const few = await needs(withStage(config, "see", { budget: { ...budget, epochs: 50, maxSteps: 3 } }));
+  expect(few.checked.tokens).toBe(3 * budget.accumulation * budget.rowTokens);
+  expect(few.planned.packedTokens).toBeLessThanOrEqual(few.checked.tokens);
+
+  const silent = await needs({ ...config, data: { ...config.data, modalities: ["text"] } });
+  expect([silent.checked.memory.clips, silent.planned.memory.clips]).toEqual([0, 0]);
+  expect(silent.checked.memory.activations.inputs / silent.planned.memory.activations.inputs).toBeCloseTo(1, 1);
+
+  const frozen = await needs(withStage({ ...config, data: { ...config.data, memoryGigabytes: 1e-5 } }, "see", { trainable: [{ match: "^language_model", learningRate: 1e-2 }] }));
+  expect([frozen.checked.memory.clips, frozen.planned.memory.clips]).toEqual([0.01, 0.01]);
+
+  const dialogues = await needs(withStage({ ...config, data: { ...config.data, emotionPrompt: "dialogue" } }, "see", { mixture: { erc: 0.3 }, budget: { ...budget, rowTokens: 2000, epochs: 20 } }));
+  expect(Math.abs(dialogues.checked.tokens / dialogues.planned.packedTokens - 1)).toBeLessThan(0.1);
+});
+
+test("a task at level 0 is switched off: nobody misses its labels, and its samples may have any length", { timeout: TIMEOUT_MS }, async () => {
+  const root = join(await temporaryFolder(), "data");
+  await writeToyDataset(root);
+  await writeFile(join(root, "train.jsonl"), (await readFile(join(root, "train.jsonl"), "utf8")).replace(/,"reason":"[^"]*"/g, ""));
+  const base = toyRunConfig(place.folder);
+  const config: RunConfig = withStage({ ...base, data: { ...base.data, root }, levels: { off: 0 } }, "explain", { mixture: { msa: 1, eri: "off", ecpe: 0 }, budget: { ...base.stages[1]!.budget, rowTokens: 200 } });
+
+  const { report, found } = await check(config, { media: "none" });
+  const { stages } = await planRun({ config, stages: ["explain"], signal });
+
+  expect(found).toEqual([]);
+  expect(Object.keys(report.splits.train!.tasks)).toEqual(["msa", "erc", "fer"]);
+  expect(Object.keys(stages[0]!.tasks)).toEqual(["msa"]);
+  expect(stages[0]!.tasks.msa!.samples).toBeGreaterThan(0);
+});
+
 test("samples that exceed their stage's rows are found with their length", { timeout: TIMEOUT_MS }, async () => {
   const config = toyRunConfig(place.folder);
   const short = withStage(config, "explain", { budget: { ...config.stages[1]!.budget, rowTokens: 100 } });

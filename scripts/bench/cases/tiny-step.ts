@@ -56,7 +56,7 @@ export async function tinyStage(): Promise<TinyStage> {
   const experiment = await openExperiment(config);
   const stage = config.stages.find(({ name }) => name === STAGE);
   invariant(stage !== undefined, () => `configs/tiny.yaml has no stage ${STAGE}`);
-  const samples = encodeSamples(samplesOf(experiment, "train", tasksOf([stage])), { ...experiment.encoding, supervise: "answers" });
+  const samples = encodeSamples(samplesOf(experiment, "train", tasksOf(config, [stage])), { ...experiment.encoding, supervise: "answers" });
   const input = {
     stage: STAGE,
     seed: config.seed,
