@@ -2,14 +2,13 @@
 import { selectBackend } from "../backend/select.ts";
 import type { RunConfig } from "../config/index.ts";
 import { type Problem, UserError } from "../core/errors.ts";
-import { SPLITS } from "../data/record.ts";
 import type { ClipSource } from "../media/clip-store.ts";
 import { TASK_NAMES } from "../tasks/task.ts";
 import { openBatchSource } from "./batch-source.ts";
 import { CacheWatch, type CacheWarning } from "./cache-watch.ts";
 import { clipSources, openClips, type RunClips } from "./clips.ts";
 import { computeFeatures, type EncodingEvent } from "./compute-features.ts";
-import { type Experiment, openExperiment, samplesOf } from "./experiment.ts";
+import { openStreamedExperiment, samplesOfRecord, type StreamedExperiment } from "./experiment.ts";
 import { type FrozenWeights, frozenWeights, loadFrozenWeights } from "./frozen-weights.ts";
 import { baseShapes } from "./plan-run.ts";
 import { tasksOf } from "./prepare-stage.ts";
@@ -60,13 +59,13 @@ export interface PreparedEvent {
 export async function* prepareRun({ config, runDir, shard, signal }: PrepareOptions): AsyncGenerator<PrepareEvent> {
   const started = performance.now();
   const backend = await selectBackend(config.backend, config.precision);
-  const experiment = await openExperiment(config);
+  const experiment = await openStreamedExperiment(config);
   const folder = mediaCacheFolder(config, runDir);
   const frozen = await frozenWeights(experiment, await baseShapes(experiment));
   yield { kind: "prepare-start", backend: backend.name, device: backend.device, folder, frozen };
   if (frozen.length === 0) yield { kind: "warning", message: "every stage trains all towers that have an input: there is nothing to prepare" };
   const clips = await openClips(experiment, { folder, writes: "nothing" });
-  const sources = partOf(frozen.length === 0 ? [] : sourcesOf(experiment, frozen), shard);
+  const sources = partOf(frozen.length === 0 ? [] : await sourcesOf(experiment, frozen), shard);
   const tally = { clips: 0, computed: 0, present: 0, rebuilt: 0, bytes: 0, unreadable: new Map<string, UserError>() };
   for (const group of frozen) {
     if (!signal.aborted) yield* prepareGroup({ experiment, clips, sources, group, runDir, signal, tally });
@@ -79,9 +78,14 @@ export async function* prepareRun({ config, runDir, shard, signal }: PrepareOpti
 }
 
 /** Clips of the training split that the stages look at, and of the others all that could be asked about. */
-function sourcesOf(experiment: Experiment, frozen: readonly FrozenWeights[]): ClipSource[] {
-  const stages = experiment.config.stages.filter(({ name }) => frozen.some((group) => group.stages.includes(name)));
-  return clipSources(experiment, SPLITS.flatMap((split) => samplesOf(experiment, split, split === "train" ? tasksOf(experiment.config, stages) : TASK_NAMES)));
+async function sourcesOf(experiment: StreamedExperiment, frozen: readonly FrozenWeights[]): Promise<ClipSource[]> {
+  const { config, dataset } = experiment;
+  const trained = tasksOf(config, config.stages.filter(({ name }) => frozen.some((group) => group.stages.includes(name))));
+  const sources = new Map<string, ClipSource>();
+  for await (const record of dataset.stream()) {
+    for (const source of clipSources(experiment, samplesOfRecord(record, record.split === "train" ? trained : TASK_NAMES, config.data))) sources.set(source.id, source);
+  }
+  return [...sources.values()];
 }
 
 /** Every `count`-th clip, beginning with the `index`-th: all shards have about as much to do. */
@@ -99,7 +103,7 @@ interface Tally {
 }
 
 interface GroupTask extends Pick<PrepareOptions, "runDir" | "signal"> {
-  readonly experiment: Experiment;
+  readonly experiment: StreamedExperiment;
   readonly clips: RunClips;
   readonly sources: readonly ClipSource[];
   readonly group: FrozenWeights;
