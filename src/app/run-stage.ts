@@ -24,6 +24,8 @@ export interface StageTask {
   readonly stage: StageConfig;
   readonly prepared: PreparedStage;
   readonly encode: Encoder;
+  /** `trainingSource`. */
+  readonly source: string;
   readonly clips: RunClips;
   readonly watch: CacheWatch;
   readonly runDir: string;
@@ -38,7 +40,7 @@ export async function* runStage(task: StageTask): AsyncGenerator<RunEvent> {
   const weights = await startStage(config, stage, { folder: experiment.model, runDir });
   try {
     await writeFileAtomic(join(runDir, `plan-${stage.name}.json`), toJson(prepared.plan));
-    const checkpoints = await openStageCheckpoints({ config, stage, runDir, weights, prepared });
+    const checkpoints = await openStageCheckpoints({ config, stage, runDir, weights, prepared, source: task.source });
     try {
       yield* trainFromCheckpoint(task, { weights, checkpoints }, started);
     } finally {

@@ -1,6 +1,7 @@
 /** @file The checkpoints of a stage under way: where it goes on, how it is saved, which result is the best so far. */
 import { join } from "node:path";
 import type { RunConfig, StageConfig } from "../config/index.ts";
+import { sha256 } from "../core/hash.ts";
 import { locateStep } from "../curriculum/schedule.ts";
 import { storeTensors } from "../model/checkpoints/store-tensors.ts";
 import type { AdamWState } from "../train/adamw.ts";
@@ -17,6 +18,8 @@ export interface StageUnderWay {
   readonly runDir: string;
   readonly weights: StageWeights;
   readonly prepared: PreparedStage;
+  /** `trainingSource`. */
+  readonly source: string;
 }
 
 export interface StageCheckpoints {
@@ -33,7 +36,7 @@ export interface StageCheckpoints {
 /**
  * Opens the newest checkpoint of the stage, whose weights replace those it would start from, else its beginning.
  *
- * @throws UserError - CheckpointError when the checkpoint is damaged or belongs to another config, base or parent.
+ * @throws UserError - CheckpointError when the checkpoint is damaged or belongs to another config, base, parent or set of samples.
  */
 export async function openStageCheckpoints(underWay: StageUnderWay): Promise<StageCheckpoints> {
   const { config, stage, runDir, weights, prepared } = underWay;
@@ -63,16 +66,18 @@ interface ResumePoint {
   readonly best: BestResult | null;
 }
 
-async function resumePoint(folder: string, { config, stage, weights: { params, base, parent } }: StageUnderWay): Promise<ResumePoint> {
+async function resumePoint(folder: string, underWay: StageUnderWay): Promise<ResumePoint> {
+  const { config, stage, weights: { params, base, parent } } = underWay;
   const latest = await latestCheckpoint(folder);
   if (latest === undefined) return { step: 0, moments: new Map(), best: null };
   const checkpoint = await readCheckpoint(latest);
-  checkCheckpoint(checkpoint, { base, parent: parent?.hash ?? null, stage: stage.name, configHash: configHash(config, stage) });
+  checkCheckpoint(checkpoint, { base, parent: parent?.hash ?? null, stage: stage.name, configHash: configHash(config, stage), samples: samplesHash(underWay) });
   await loadCheckpointWeights(checkpoint, params);
   return { step: checkpoint.state.step, moments: await readCheckpointOptimizer(checkpoint), best: checkpoint.state.best };
 }
 
-function stateAfter(step: number, { config, stage, weights, prepared: { schedule } }: StageUnderWay, best: BestResult | null): CheckpointState {
+function stateAfter(step: number, underWay: StageUnderWay, best: BestResult | null): CheckpointState {
+  const { config, stage, weights, prepared: { schedule } } = underWay;
   return {
     stage: stage.name,
     step,
@@ -80,7 +85,13 @@ function stateAfter(step: number, { config, stage, weights, prepared: { schedule
     epoch: step === 0 ? 0 : locateStep(schedule, step).epoch,
     seed: config.seed,
     configHash: configHash(config, stage),
+    samples: samplesHash(underWay),
     lineage: { base: weights.base, parent: weights.parent?.hash ?? null },
     best,
   };
+}
+
+/** Of what they are made from, and of which are there: a clip that cannot be read takes samples away. */
+function samplesHash({ source, prepared: { schedule } }: StageUnderWay): string {
+  return sha256(source, schedule.samples.map(({ id }) => id).join("\n"));
 }

@@ -15,7 +15,7 @@ import { dropsByReason, openClips, surveySamples } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOfRecord } from "./experiment.ts";
 import { baseShapes, placeOf } from "./plan-run.ts";
 import { frozenInAll, prepareStage, supervisionOf, tasksOf } from "./prepare-stage.ts";
-import { provenance } from "./provenance.ts";
+import { provenance, trainingSource } from "./provenance.ts";
 import { isFinished, mediaCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
 import { runStage } from "./run-stage.ts";
 import { adaptedStages } from "./stage-adapters.ts";
@@ -73,9 +73,10 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
   const watch = new CacheWatch();
+  const source = await trainingSource(experiment);
   const encoder = sampleEncoder(experiment, byRecord.flat());
   for (const each of prepared) {
-    yield* runStage({ experiment, ...each, encode: encoder(supervisionOf(each.stage)), clips, watch, runDir, signal });
+    yield* runStage({ experiment, ...each, encode: encoder(supervisionOf(each.stage)), source, clips, watch, runDir, signal });
     if (signal.aborted) return;
   }
 }

@@ -7,7 +7,8 @@ import { planRun, trainRun } from "../../src/app/index.ts";
 import type { RunConfig } from "../../src/config/index.ts";
 import { loraSchema } from "../../src/config/schema.ts";
 import type { RunEvent } from "../../src/train/events.ts";
-import { oneStep, stepsOf, toyRunConfig, toyWorkplace, train, withStage, writeToyModel } from "./toy-experiment.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
+import { oneStep, stepsOf, toyRunConfig, toyWorkplace, train, withStage, writeToyDataset, writeToyModel } from "./toy-experiment.ts";
 
 const disk = vi.hoisted((): { isFull: boolean } => ({ isFull: false }));
 vi.mock("../../src/train/optimizer-file.ts", async (original) => {
@@ -149,6 +150,30 @@ test("another experiment's run directory, trained stages without --resume, anoth
   await writeFile(path, (await readFile(path, "utf8")).replace('"rope_theta":10000', '"rope_theta":5000'));
   await expect(train(config, runDir, { stages: ["explain"] })).rejects.toThrow(/^CheckpointError \S+stage-1\/step-000001: made with another base model: Got \w+, expected \w+\.\n {2}Use the model folder \(and, for a random start, the seed\)/);
   expect(existsSync(join(runDir, "stage-2"))).toBe(false);
+});
+
+test("a run does not go on over other samples: neither when the manifest has changed nor when another clip is dropped", { timeout: TIMEOUT_MS }, async () => {
+  const root = join(await temporaryFolder(), "data");
+  await writeToyDataset(root);
+  const { data, ...rest } = toyRunConfig(place.folder);
+  const config: RunConfig = { ...rest, data: { ...data, root, cache: join(root, "../cache"), onBad: "drop" } };
+  const runDir = join(root, "../run");
+  await train(config, runDir, { stages: ["see"], stopAfter: isStep });
+  const resume = (): Promise<unknown> => train(config, runDir, { stages: ["see"], resume: true, stopAfter: isStep });
+  const refusal = /^CheckpointError \S+stage-1\/step-000001: made with another set of training samples: Got \w+, expected \w+\.\n {2}train\.jsonl or the tokenizer has changed, or other clips cannot be read: restore them, or start in a new run directory\.$/;
+
+  const manifest = await readFile(join(root, "train.jsonl"), "utf8");
+  await writeFile(join(root, "train.jsonl"), manifest.replace('"polarity":"positive"', '"polarity":"negative"'));
+  await expect(resume()).rejects.toThrow(refusal);
+
+  await writeFile(join(root, "train.jsonl"), manifest);
+  const clip = join(root, "clips/train0004_utt3.mp4");
+  const content = await readFile(clip);
+  await writeFile(clip, content.subarray(0, 1000));
+  await expect(resume()).rejects.toThrow(refusal);
+
+  await writeFile(clip, content);
+  expect(stepsOf((await resume()) as RunEvent[]).map(({ step }) => step)).toEqual([2]);
 });
 
 test("a signal before the first step saves the beginning, and the run goes on from there", { timeout: TIMEOUT_MS }, async () => {
