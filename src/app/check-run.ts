@@ -7,7 +7,7 @@ import type { RunConfig, StageConfig } from "../config/index.ts";
 import { UserError } from "../core/errors.ts";
 import { toJson, writeFileAtomic } from "../core/files.ts";
 import { resolveMixture } from "../curriculum/mixture.ts";
-import { mediaRootOf, readDatasetInfo } from "../data/dataset.ts";
+import { mediaRootOf, readDatasetInfo, requireFolder } from "../data/dataset.ts";
 import { createFindingCounter } from "../data/check/findings.ts";
 import type { Finding, FindingCounter, FindingCount, FindingKind } from "../data/check/findings.ts";
 import { scanDataset } from "../data/check/scan.ts";
@@ -84,6 +84,7 @@ export async function* checkRun(options: CheckOptions): AsyncGenerator<CheckEven
   const { config, media = "header", limits = DEFAULT_LIMITS, fixOut, signal } = options;
   const started = Date.now();
   const { root } = config.data;
+  await requireFolder(root);
   const info = await readDatasetInfo(root);
   const open = await openModel(config);
   const counter = createFindingCounter();

@@ -115,7 +115,8 @@ export async function mediaRootOf(root: string, info: DatasetInfo | undefined): 
   throw new UserError({ kind: "DataError", where: join(root, "dataset.json"), what: `mediaRoot: got "${info.mediaRoot}", which is no folder as seen from here`, hint: "The media were moved, or this folder was: correct mediaRoot, or build the dataset again." });
 }
 
-async function requireFolder(root: string): Promise<string> {
+/** The dataset's folder with links resolved. @throws UserError when there is none. */
+export async function requireFolder(root: string): Promise<string> {
   const found = await stat(root).catch(() => undefined);
   if (found?.isDirectory() === true) return realpath(root);
   const what = found === undefined ? "the dataset's root does not exist" : "the dataset's root is a file, expected a folder";

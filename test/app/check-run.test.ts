@@ -142,3 +142,10 @@ async function openTest(root: string): Promise<readonly string[]> {
   const dataset = await openDataset(join(place.folder, "data"));
   return dataset.records("test").flatMap(({ utterances }) => utterances.flatMap((utterance) => (utterance.media?.video === undefined ? [] : [join(root, utterance.media.video)])));
 }
+
+test("a folder that does not exist is said to, before anything else", { timeout: TIMEOUT_MS }, async () => {
+  const config = toyRunConfig(place.folder);
+  const root = join(place.folder, "nowhere");
+
+  await expect(check({ ...config, data: { ...config.data, root } })).rejects.toThrow(`DataError ${root}: the dataset's root does not exist.`);
+});
