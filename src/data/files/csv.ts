@@ -13,6 +13,8 @@ export interface CsvRow {
   readonly line: number;
   /** The cell of a column; empty when the file has no such column. Trimmed: no format of ours has blanks at its borders. */
   readonly cell: (column: string) => string;
+  /** The cell as a number, NaN when it is none or empty; where the delimiter is no comma, a comma may part the decimals. */
+  readonly number: (column: string) => number;
 }
 
 export interface CsvFault {
@@ -100,7 +102,8 @@ async function* rowsOf(lines: AsyncIterable<Line>, { delimiter, columns }: { rea
     const line = batch[0]?.number ?? 0;
     const extra = cells.length === columns.length + 1 && cells.at(-1)?.trim() === ""; // a delimiter at the end of the line
     if (cells.length !== columns.length && !extra) return { kind: "fault", line, what: `got ${cells.length} cells, expected ${columns.length} as in the header` };
-    return { kind: "row", line, cell: (column) => cells[positions.get(column) ?? -1]?.trim() ?? "" };
+    const cell = (column: string): string => cells[positions.get(column) ?? -1]?.trim() ?? "";
+    return { kind: "row", line, cell, number: (column) => readNumber(cell(column), delimiter) };
   };
   const read = function* (line: Line): Generator<CsvRow | CsvFault> {
     if (open.length === 0 && line.text.trim() === "") return;
@@ -125,6 +128,10 @@ async function* rowsOf(lines: AsyncIterable<Line>, { delimiter, columns }: { rea
     open = [];
     yield* giveUp(batch);
   }
+}
+
+function readNumber(text: string, delimiter: string): number {
+  return text === "" ? Number.NaN : Number(delimiter === "," ? text : text.replace(/^([+-]?\d*),(\d+)$/, "$1.$2"));
 }
 
 /** The cells of a row; `open`: the text ends inside quotes; `stray`: text after a closing quote. A quote inside an unquoted cell is a letter. */

@@ -38,11 +38,13 @@ export async function* textChunks(path: string, encoding: Encoding): AsyncGenera
   yield decoder.decode();
 }
 
-/** Lines without their ends (LF or CRLF). */
+/** Lines without their ends: LF or CRLF, or CR alone in a file that begins so (spreadsheets of old Macs). */
 export async function* textLines(path: string, encoding: Encoding): AsyncGenerator<string> {
   let rest = "";
+  let end: "\n" | "\r" | undefined;
   for await (const chunk of textChunks(path, encoding)) {
-    const lines = (rest + chunk).split("\n");
+    end ??= chunk.includes("\n") || !/\r[^]/.test(chunk) ? "\n" : "\r";
+    const lines = (rest + chunk).split(end);
     rest = lines.pop() ?? "";
     for (const line of lines) yield withoutReturn(line);
   }

@@ -48,6 +48,21 @@ test("text after a closing quote is a fault", async () => {
   expect(await read('id,text\n1,"a"b\n2,c\n')).toEqual(["2: a quoted cell goes on after its closing quote", [3, "2", "c"]]);
 });
 
+test("lines may end in CR alone", async () => {
+  expect(await read("id,text\r1,a\r2,b")).toEqual([[2, "1", "a"], [3, "2", "b"]]);
+});
+
+test("a comma parts decimals where it parts no cells", async () => {
+  const numbers = async (content: string): Promise<number[]> => {
+    const all: number[] = [];
+    for await (const row of (await openCsv(await csvFile(content), ["a", "b"])).rows) if (row.kind === "row") all.push(row.number("a"), row.number("b"));
+    return all;
+  };
+
+  expect(await numbers("a;b\n-0,5;1.25\n1,2,3;\n")).toEqual([-0.5, 1.25, Number.NaN, Number.NaN]);
+  expect(await numbers('a,b\n"0,5",2\n')).toEqual([Number.NaN, 2]);
+});
+
 test("UTF-16 and Windows-1252 files are read as such", async () => {
   const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from("id,text\n1,é\n", "utf16le")]);
   const cp1252 = Buffer.from([...Buffer.from("id,text\n1,it"), 0x92, 0x73, 0x0a]);
