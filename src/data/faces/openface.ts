@@ -47,12 +47,13 @@ export async function readOpenFace(path: string, minConfidence: number): Promise
       broken.push({ line: row.line, what: row.what });
       continue;
     }
+    if (hasSuccess && row.number("success") === 0) continue; // what else is in such a row means nothing
     const read = readFrame(row, { measured, classified });
     if (typeof read === "string") {
       broken.push({ line: row.line, what: read });
       continue;
     }
-    if ((hasSuccess && Number(row.cell("success")) !== 1) || read.confidence < minConfidence) continue;
+    if ((hasSuccess && row.number("success") !== 1) || read.confidence < minConfidence) continue;
     // A file whose frames are all numbered 0 exists: the time stamp tells frames apart. An image's rows are faces of one frame.
     const key = hasFrame ? `${row.cell("frame")} ${row.cell("timestamp")}` : "image";
     const before = frames.at(-1);
@@ -67,15 +68,14 @@ export async function readOpenFace(path: string, minConfidence: number): Promise
 }
 
 function readFrame(row: CsvRow, { measured, classified }: { readonly measured: readonly string[]; readonly classified: readonly string[] }): FaceFrame | string {
-  const number = (column: string): number => (row.cell(column) === "" ? Number.NaN : Number(row.cell(column)));
-  const confidence = number("confidence");
-  const intensity = new Map(measured.map((unit) => [unit, number(`${unit}_r`)]));
-  const classes = classified.map((unit) => [unit, number(`${unit}_c`)] as const);
+  const confidence = row.number("confidence");
+  const intensity = new Map(measured.map((unit) => [unit, row.number(`${unit}_r`)]));
+  const classes = classified.map((unit) => [unit, row.number(`${unit}_c`)] as const);
   const wrong = Number.isNaN(confidence) ? "confidence" : ([...intensity, ...classes].find(([, value]) => Number.isNaN(value))?.[0] ?? undefined);
   if (wrong !== undefined) return `${wrong} is no number`;
   return {
     line: row.line,
-    timestamp: Number(row.cell("timestamp") || 0),
+    timestamp: row.number("timestamp") || 0,
     confidence,
     intensity,
     present: new Set(classes.flatMap(([unit, value]) => (value >= 0.5 ? [unit] : []))),

@@ -22,7 +22,7 @@ export function presentUnits(frame: FaceFrame, { presence, threshold }: Presence
       const byClassifier = intensity === undefined || (presence === "classifier" && frame.classified.has(unit));
       return byClassifier ? frame.present.has(unit) : intensity >= threshold;
     })
-    .map((unit) => ({ unit, intensity: Math.min(5, frame.intensity.get(unit) ?? 1) }));
+    .map((unit) => ({ unit, intensity: Math.min(5, Math.max(0, frame.intensity.get(unit) ?? 1)) }));
 }
 
 /**

@@ -53,6 +53,21 @@ test("a truncated last row is left out and told, and every separator is read", a
   expect(mixed.frames).toEqual(cut.frames);
 });
 
+test("a frame without success is left out whatever else it holds; semicolons with decimal commas are read", async () => {
+  const failed = await readOpenFace(await file(frame(1, "nan, nan, nan, nan, nan, nan, nan", { success: 0, confidence: Number.NaN }), frame(2, "1, 2, 0, 0, 1, 1, 0")), 0.75);
+  const german = await readOpenFace(join(await rawFiles({ "clip.csv": `${HEADER}\n${frame(2, "1.5, 2, 0, 0, 1, 1, 0")}`.replaceAll(", ", ";").replaceAll(".", ",") }), "clip.csv"), 0.75);
+
+  expect([failed.broken, failed.frames.map(({ line }) => line)]).toEqual([[], [3]]);
+  expect(german.frames).toMatchObject([{ confidence: 0.98, timestamp: 0.08 }]);
+  expect(german.frames[0]?.intensity.get("AU06")).toBe(1.5);
+});
+
+test("intensities are kept within OpenFace's scale", async () => {
+  const track = await readOpenFace(await file(frame(1, "-0.02, 5.6, 0, 0, 1, 1, 0")), 0);
+
+  expect(presentUnits(track.frames[0]!, { ...RULE, presence: "classifier" }).map(({ intensity }) => intensity)).toEqual([0, 5]);
+});
+
 test("frames that are all numbered 0 are told apart by their time; of two faces the surer one counts", async () => {
   const zero = await readOpenFace(await file("0, 0, 0.000, 0.9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1", "0, 0, 0.040, 0.9, 1, 1, 1, 2, 2, 2, 2, 1, 1, 1"), 0);
   const faces = await readOpenFace(await file("1, 0, 0.000, 0.8, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1", "1, 1, 0.000, 0.9, 1, 1, 1, 2, 2, 2, 2, 1, 1, 1"), 0);
