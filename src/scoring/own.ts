@@ -4,7 +4,8 @@ import { TASKS } from "../tasks/index.ts";
 import { mostFrequent } from "../tasks/rules.ts";
 import type { Sample, ScoredRow, TaskName } from "../tasks/task.ts";
 import type { AlignedRow } from "./align.ts";
-import { countUnanswered, labelWord, MAJORITY_NOTE } from "./label-official.ts";
+import { countUnanswered, MAJORITY_NOTE } from "./label-official.ts";
+import { polarityOf } from "./label-paper.ts";
 import { isNoCause } from "./pair-rows.ts";
 import type { Scoring } from "./protocol.ts";
 import { unitsOfIds } from "./sample-ids.ts";
@@ -18,7 +19,7 @@ import { unitsOfIds } from "./sample-ids.ts";
 export function ownScoring(name: TaskName, aligned: readonly AlignedRow[], samples: readonly Sample[] | undefined): Scoring {
   const task = TASKS[name];
   // Neutral is no answer of the sentiment task: such clips are skipped, as m2se eval never asks about them.
-  const rows = name === "msa" ? aligned.filter(({ gold }) => labelWord(gold) !== "neutral") : aligned;
+  const rows = name === "msa" ? aligned.map((row) => ({ ...row, gold: polarityOf(row.gold) })).filter(({ gold }) => gold !== "neutral") : aligned;
   const scored = rows.map(({ id, where, gold, response }): ScoredRow => ({ id: id ?? where, gold: name === "ecpe" && isNoCause(gold) ? "None." : gold, response: response ?? "" }));
   const majority = task.answers === undefined ? undefined : mostFrequent(scored.map(({ gold }) => gold));
   const baselines = samples === undefined ? {} : task.baselines({ train: samples, test: samples });

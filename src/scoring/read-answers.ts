@@ -19,8 +19,8 @@ export interface ReadOptions {
 
 export const ACCEPTED: Readonly<Record<Role, string>> = {
   predictions:
-    "Accepted as predictions: m2se predictions (JSON lines with id, task, gold, response), ms-swift inference (JSON lines with response and label or labels), SemEval-2024 task 3 (a JSON list with conversation_ID and emotion-cause_pairs), CSV with a column y_pred (and y_true, id, or Dialogue_ID and Utterance_ID, or video_id and clip_id).",
-  gold: "Accepted as gold: SemEval-2024 task 3 (a JSON list with conversation_ID and emotion-cause_pairs), MELD's CSV, MMSA's label.csv, CSV with a column y_true, a dataset of m2se (JSON lines of records), ms-swift rows (query and response, or messages), m2se predictions and ms-swift inference (their gold or label).",
+    "Accepted as predictions: m2se predictions (JSON lines with id, task, gold, response), ms-swift inference (JSON lines with response and label or labels), LLaMA-Factory's generated_predictions.jsonl (predict and label), an OpenAI batch's output (custom_id and response), SemEval-2024 task 3 (a JSON list with conversation_ID and emotion-cause_pairs), CSV with a column y_pred or pred (and y_true or label, id, or Dialogue_ID and Utterance_ID, or video_id and clip_id).",
+  gold: "Accepted as gold: SemEval-2024 task 3 (a JSON list with conversation_ID and emotion-cause_pairs), MELD's CSV, MMSA's label.csv, CSV with a column y_true, a dataset of m2se (JSON lines of records), ms-swift rows (query and response, or messages), m2se, ms-swift and LLaMA-Factory predictions (their gold or label).",
 };
 
 /**
@@ -81,7 +81,9 @@ const BOTH: readonly Role[] = ["predictions", "gold"];
 const FORMATS: readonly Format[] = [
   { name: "SemEval-2024 task 3 (ECAC) conversations", roles: BOTH, is: (value) => "conversation_ID" in value, read: readConversations },
   { name: "m2se predictions", roles: BOTH, is: (value) => "id" in value && "task" in value && "response" in value, read: readOwnPredictions },
-  { name: "ms-swift inference", roles: BOTH, is: (value) => "response" in value && ("label" in value || "labels" in value), read: readInference },
+  { name: "an OpenAI batch's output", roles: ["predictions"], is: (value) => "custom_id" in value && "response" in value, read: readBatch },
+  { name: "ms-swift inference", roles: BOTH, is: (value) => "response" in value && ["label", "labels", "logprobs", "messages"].some((key) => key in value), read: readInference },
+  { name: "LLaMA-Factory predictions", roles: BOTH, is: (value) => "predict" in value, read: readFactoryPredictions },
   { name: "records of m2se", roles: ["gold"], is: (value) => "utterances" in value && "split" in value, read: readRecords },
   { name: "ms-swift rows", roles: ["gold"], is: (value) => ("query" in value && "response" in value) || "messages" in value, read: readTrainingRows },
 ];
@@ -134,11 +136,31 @@ const mediaList = z.array(z.unknown()).optional();
 const inferenceSchema = z.object({ id: z.union([z.string(), z.number()]).optional(), response: z.string(), label: text, labels: text, videos: mediaList, images: mediaList });
 
 function readInference(path: string, items: readonly Item[], { role }: ReadOptions): AnswerFile {
+  const idOf = idReader(items);
   const rows = parseItems(items, inferenceSchema, (row, where): Answer => {
     const gold = row.label ?? row.labels ?? undefined;
-    return { where, ...idOfRow(row), ...(gold === undefined ? {} : { gold }), ...(role === "predictions" ? { response: row.response } : {}) };
+    return { where, ...idOf(row), ...(gold === undefined ? {} : { gold }), ...(role === "predictions" ? { response: row.response } : {}) };
   });
   return { kind: "rows", path, format: "ms-swift inference", notes: [], rows };
+}
+
+const factorySchema = z.object({ predict: z.string(), label: text });
+
+/** The rows of `llamafactory-cli train --do_predict`, in the order of the dataset; the decoded texts may end in a line break. */
+function readFactoryPredictions(path: string, items: readonly Item[], { role }: ReadOptions): AnswerFile {
+  const rows = parseItems(items, factorySchema, ({ predict, label }, where): Answer => ({ where, ...(typeof label === "string" ? { gold: label.trim() } : {}), ...(role === "predictions" ? { response: predict.trim() } : {}) }));
+  return { kind: "rows", path, format: "LLaMA-Factory predictions", notes: [], rows };
+}
+
+const batchSchema = z.object({ custom_id: z.string().min(1), response: z.object({ body: z.object({ choices: z.array(z.object({ message: z.object({ content: text }) })).optional() }).nullish() }).nullish() });
+
+/** What `vllm run-batch` and OpenAI's batches write, in any order; a request that failed has no answer. */
+function readBatch(path: string, items: readonly Item[]): AnswerFile {
+  const rows = parseItems(items, batchSchema, ({ custom_id: id, response }, where): Answer => {
+    const content = response?.body?.choices?.[0]?.message.content ?? undefined;
+    return { where, id, ...(content === undefined ? {} : { response: content }) };
+  });
+  return { kind: "rows", path, format: "an OpenAI batch's output", notes: [], rows };
 }
 
 const trainingSchema = z.object({
@@ -150,11 +172,12 @@ const trainingSchema = z.object({
 });
 
 function readTrainingRows(path: string, items: readonly Item[]): AnswerFile {
+  const idOf = idReader(items);
   const rows = parseItems(items, trainingSchema, (row, where): Answer => {
     const last = row.messages?.at(-1);
     const gold = row.response ?? (last?.role === "assistant" && typeof last.content === "string" ? last.content : undefined);
     if (gold === undefined) throw new UserError({ kind: "DataError", where, what: "this row has no answer: neither a response nor a last message of the assistant" });
-    return { where, ...idOfRow(row), gold };
+    return { where, ...idOf(row), gold };
   });
   return { kind: "rows", path, format: "ms-swift rows", notes: [], rows };
 }
@@ -179,13 +202,41 @@ function parseItems<In, Out>(items: readonly Item[], schema: z.ZodType<In>, use:
   return values;
 }
 
-/** The id, or the name of the first clip without its folder and ending. */
-function idOfRow({ id, videos, images }: { readonly id?: string | number | undefined; readonly videos?: readonly unknown[] | undefined; readonly images?: readonly unknown[] | undefined }): { readonly id?: string } {
-  if (id !== undefined) return { id: String(id) };
-  const media = videos?.[0] ?? images?.[0];
-  if (typeof media !== "string") return {};
-  const name = media.split("/").at(-1)?.replace(/\.[A-Za-z0-9]{2,4}$/, "") ?? "";
-  return name === "" ? {} : { id: name };
+type RowIds = Readonly<Partial<Record<"id" | "videos" | "images", unknown>>>;
+
+/**
+ * The id, or the name of the first clip without its ending: the file's alone where that tells the rows apart, else `video$_$clip` (MOSEI's
+ * clips are numbered within their video's folder).
+ */
+function idReader(items: readonly Item[]): (row: RowIds) => { readonly id?: string } {
+  const paths = new Map<string, string>();
+  const needsFolder = items.some(({ value }) => {
+    const path = clipOf(value);
+    if (path === undefined) return false;
+    const name = stemOf(path);
+    const other = paths.get(name) ?? path;
+    paths.set(name, other);
+    return other !== path || /(?:^|\/)Raw\/[^/]+\/[^/]+$/.test(path);
+  });
+  return (row) => {
+    const { id } = row;
+    if (typeof id === "string" || typeof id === "number") return { id: String(id) };
+    const path = clipOf(row);
+    if (path === undefined || stemOf(path) === "") return {};
+    const folder = path.split("/").at(-2) ?? "";
+    return { id: needsFolder && folder !== "" ? `${folder}$_$${stemOf(path)}` : stemOf(path) };
+  };
+}
+
+/** ms-swift 3 writes the path within an object. */
+function clipOf({ videos, images }: RowIds): string | undefined {
+  const [first] = [videos, images].flatMap((list): unknown[] => (Array.isArray(list) ? list : []));
+  const path: unknown = typeof first === "object" && first !== null && "path" in first ? first.path : first;
+  return typeof path === "string" ? path : undefined;
+}
+
+function stemOf(path: string): string {
+  return path.split("/").at(-1)?.replace(/\.[A-Za-z0-9]{2,4}$/, "") ?? "";
 }
 
 function withoutTask(id: string, task: TaskName): string {

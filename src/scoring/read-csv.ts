@@ -17,7 +17,7 @@ interface CsvOptions {
   readonly accepted: string;
 }
 
-const PREDICTION_COLUMNS = ["y_pred", "prediction", "predicted", "response"];
+const PREDICTION_COLUMNS = ["y_pred", "pred", "predict", "prediction", "predicted", "response"];
 const DELIMITERS = [",", ";", "\t", "|"] as const;
 
 /** @throws UserError - DataError: no column of answers, two that could be it, or rows of another length than the header. */
@@ -25,14 +25,14 @@ export async function readCsvAnswers(path: string, { role, task, split, accepted
   const header = await readHeader(path);
   const goldColumns = goldColumnsOf(task);
   const wanted = role === "predictions" ? PREDICTION_COLUMNS : goldColumns;
-  const chosen = wanted.filter((name) => header.columns.includes(name));
+  const chosen = wanted.flatMap((name) => columnNamed(header.columns, name) ?? []);
   const [column] = chosen;
   if (column === undefined) throw new UserError({ kind: "DataError", where: `${path}:1`, what: `found CSV with the columns ${header.columns.slice(0, 12).join(", ")}, expected one of ${wanted.join(", ")}`, hint: accepted });
   if (role === "predictions" && chosen.length > 1) throw new UserError({ kind: "DataError", where: `${path}:1`, what: `the columns ${chosen.join(" and ")} could both hold the predictions`, hint: "Leave one of them, or name it y_pred." });
   const repeated = header.columns.find((name, i) => header.columns.indexOf(name) !== i);
   if (repeated !== undefined) throw new UserError({ kind: "DataError", where: `${path}:1`, what: `the column "${repeated}" is there twice` });
 
-  const goldColumn = role === "gold" ? column : goldColumns.find((name) => header.columns.includes(name));
+  const goldColumn = role === "gold" ? column : goldColumns.map((name) => columnNamed(header.columns, name)).find((name) => name !== undefined);
   const idOf = idReader(header.columns);
   const splitColumn = role === "gold" && header.columns.includes("mode") ? "mode" : undefined;
   const file = await openCsv(path, [column]);
@@ -50,10 +50,15 @@ export async function readCsvAnswers(path: string, { role, task, split, accepted
   return { kind: "rows", path, format: `CSV, answers in ${column}${goldColumn === undefined || role === "gold" ? "" : `, gold in ${goldColumn}`}`, notes: notesOf({ encoding: file.encoding, others, split }), rows };
 }
 
+/** The column of that name, in any letter case. */
+function columnNamed(columns: readonly string[], name: string): string | undefined {
+  return columns.find((column) => column === name) ?? columns.find((column) => column.toLowerCase() === name.toLowerCase());
+}
+
 /** MELD and MMSA name the truth after what it is; the first of the list that is there counts. */
 function goldColumnsOf(task: TaskName): readonly string[] {
-  const named: Readonly<Partial<Record<TaskName, readonly string[]>>> = { erc: ["Emotion"], msa: ["Sentiment", "label"] };
-  return ["y_true", "gold", ...(named[task] ?? [])];
+  const named: Readonly<Partial<Record<TaskName, readonly string[]>>> = { erc: ["Emotion"], msa: ["Sentiment"] };
+  return ["y_true", "gold", ...(named[task] ?? []), "label"];
 }
 
 const SPLIT_WORDS: Readonly<Record<string, Split>> = { train: "train", valid: "val", val: "val", dev: "val", test: "test" };

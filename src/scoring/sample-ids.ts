@@ -6,9 +6,9 @@ export function dialogueKey(id: string): string | undefined {
   return parts === undefined ? undefined : utteranceId(parts.dialogue, parts.utterance);
 }
 
-/** What ids of one sample have in common in different files: dialogue and utterance, or MMSA's `video$_$clip`. */
+/** What ids of one sample have in common in different files: dialogue and utterance, or MMSA's `video$_$clip`, which others write `video_clip` or `video/clip`. */
 export function sampleKey(id: string): string {
-  return dialogueKey(id) ?? id.replace(/^mosei_(?=.+\$_\$)/, "");
+  return dialogueKey(id) ?? id.replace(/^mosei_(?=.+\$_\$)/, "").replace(/\$_\$|\/(?=[^/]*$)/, "_");
 }
 
 export function utteranceId(dialogue: number, utterance: number): string {

@@ -37,7 +37,10 @@ test("ids of other forms meet by dialogue and utterance, or by video and clip", 
   const segments = align(gold(["-x_y$_$3", "1"]), said(["mosei_-x_y$_$3", "2"]), same);
 
   expect([alignment.by, rows[0]?.response]).toEqual(["name", "fear"]);
+  const underscores = align(gold(["-x_y$_$3", "1"]), said(["-x_y_3", "2"]), same);
+  const slashes = align(gold(["mosei_-x_y$_$3", "1"]), said(["-x_y/3", "2"]), same);
   expect([segments.alignment.by, segments.rows[0]?.response]).toEqual(["name", "2"]);
+  expect([underscores.rows[0]?.response, slashes.rows[0]?.response]).toEqual(["2", "2"]);
 });
 
 test("files of different samples, and a gold file with a sample twice, are refused", () => {

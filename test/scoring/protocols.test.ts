@@ -127,6 +127,7 @@ test("m2se: the task's own scores, its baselines from the records, FER and ERI t
   expect(own).toMatchObject({ n: 2, parseFailures: 1, alignment: { by: "id" }, metrics: { recall: expect.closeTo(1 / 3, 7) }, baselines: { targetItself: { f1: expect.closeTo(2 / 5, 7) } } });
   expect(expression).toMatchObject({ metrics: { f1: 1 }, notes: ["no baselines: they need the samples, name a dataset of m2se as --gold"] });
   expect(sentiment).toMatchObject({ n: 1, metrics: { accuracy: 1 } });
+  expect(await scoreRows([["0.33", "Positive."], ["-2.0", "Positive."], ["0.0", "Positive."]], { task: "msa", protocol: "m2se" })).toMatchObject({ n: 2, metrics: { accuracy: 0.5 } });
 });
 
 test("predictions alone need a gold file", async () => {

@@ -33,6 +33,31 @@ test("the content decides: every accepted format of predictions", async () => {
   expect(ecac).toMatchObject({ kind: "conversations", conversations: [{ id: 1, pairs: [] }] });
 });
 
+test("outputs of other programs: LLaMA-Factory, OpenAI's batches, ms-swift without gold answers, sklearn's columns", async () => {
+  const factory = await read(jsonl({ prompt: "user\nHi", predict: "Joy.", label: "Fear.\n" }), "predictions");
+  const batch = await read(jsonl({ id: "vllm-1", custom_id: "dia0_utt3", response: { status_code: 200, body: { choices: [{ index: 0, message: { role: "assistant", content: "Joy." } }] } }, error: null }, { custom_id: "dia0_utt4", response: null, error: { code: "x" } }), "predictions");
+  const swift = await read(jsonl({ response: "Joy.", logprobs: null, messages: [{ role: "user", content: "q" }, { role: "assistant", content: "Joy." }] }), "predictions");
+  const columns = await read("Label,Pred\nfear,joy\n", "predictions");
+
+  expect(factory).toMatchObject({ format: "LLaMA-Factory predictions", rows: [{ gold: "Fear.", response: "Joy." }] });
+  expect(batch).toMatchObject({ rows: [{ id: "dia0_utt3", response: "Joy." }, { id: "dia0_utt4" }] });
+  expect(batch.kind === "rows" && batch.rows[1]?.response).toBe(undefined);
+  expect(swift).toMatchObject({ format: "ms-swift inference", rows: [{ response: "Joy." }] });
+  expect(columns).toMatchObject({ rows: [{ gold: "fear", response: "joy" }] });
+});
+
+test("a clip's name is its file's, with its folder where clips are numbered within it; paths may stand in objects", async () => {
+  const ids = async (...media: readonly unknown[]): Promise<unknown> => {
+    const file = await read(jsonl(...media.map((medium) => ({ response: "Joy.", label: "Joy.", images: [medium] }))), "predictions");
+    return file.kind === "rows" ? file.rows.map(({ id }) => id) : [];
+  };
+
+  expect(await ids({ bytes: null, path: "x/dia0_utt3.mp4" }, "x/dia0_utt4.mp4")).toEqual(["dia0_utt3", "dia0_utt4"]);
+  expect(await ids("MOSEI/Raw/-3g_5/0.mp4")).toEqual(["-3g_5$_$0"]);
+  expect(await ids("clips/a/1.mp4", "clips/b/1.mp4", "clips/b/2.mp4")).toEqual(["a$_$1", "b$_$1", "b$_$2"]);
+  expect(await ids("clips/1.jpg", "clips/1.jpg")).toEqual(["1", "1"]); // one clip asked about twice
+});
+
 test("the content decides: every accepted format of gold answers", async () => {
   const meld = await read('\uFEFFSr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\r\n1,"Hi, you",Joey,joy,positive,4,0\r\n', "gold");
   const mmsa = await read("video_id,clip_id,text,label,annotation,mode\n-3g5,0,a,-0.33333334,Negative,test\n-3g5,1,b,1,Positive,train\n", "gold", "msa");
@@ -50,7 +75,7 @@ test("the content decides: every accepted format of gold answers", async () => {
 test.each([
   ["", "found an empty file, which is no format of predictions that is known.\n  Accepted as predictions: m2se predictions"],
   ["[]", "found no item"],
-  ["a,b\n1,2\n", "found CSV with the columns a, b, expected one of y_pred, prediction, predicted, response.\n  Accepted as predictions"],
+  ["a,b\n1,2\n", "found CSV with the columns a, b, expected one of y_pred, pred, predict, prediction, predicted, response.\n  Accepted as predictions"],
   ["prediction,response\n1,2\n", "the columns prediction and response could both hold the predictions"],
   ["y_pred,y_pred\n1,2\n", 'the column "y_pred" is there twice'],
   ["y_true,y_pred\njoy\n", ":2: got 1 cells, expected 2 as in the header"],
