@@ -8,6 +8,7 @@ import { UserError } from "../../core/errors.ts";
 import { readJsonItems } from "../files/json-items.ts";
 import { inFolder, walkFolders } from "../files/walk.ts";
 import { looksLikeSwiftRow, readSwiftRow } from "../emt/swift-row.ts";
+import { pathFault } from "../probing/inspect-clip.ts";
 import type { Split } from "../record.ts";
 import { notice } from "./converter.ts";
 import type { ConverterEvent, ConverterInput } from "./converter.ts";
@@ -23,7 +24,7 @@ const MAX_DEPTH = 3;
 export async function* convertEmt({ root, mediaRoot }: ConverterInput): AsyncGenerator<ConverterEvent> {
   const { files, notices } = await findRowFiles(root);
   yield* notices;
-  if (files.length === 0) throw new UserError({ kind: "DataError", where: root, what: "no EMT or ms-swift rows in this folder or below, expected .json or .jsonl files of objects with query and response, or with messages", hint: "Only files that begin with such an object are read." });
+  if (files.length === 0) throw noRows(root, notices);
   const media = mediaFinder(mediaRoot);
   const numbers = new Map<Split, number>();
   for (const file of files) {
@@ -40,16 +41,31 @@ async function findRowFiles(root: string): Promise<{ readonly files: readonly st
   for await (const folder of walkFolders(root, MAX_DEPTH)) {
     for (const name of folder.files.filter((one) => /\.jsonl?$/i.test(one) && !one.startsWith("."))) {
       const file = inFolder(folder.path, name);
-      if (await beginsWithRow(join(root, file))) files.push(file);
-      else notices.push(notice("input", join(root, file), "this file does not begin with an ms-swift row and is not read"));
+      const what = await noRowsIn(join(root, file));
+      if (what === undefined) files.push(file);
+      else notices.push(notice("input", join(root, file), what));
     }
   }
   return { files, notices };
 }
 
-async function beginsWithRow(path: string): Promise<boolean> {
-  for await (const item of readJsonItems(path)) return item.kind === "item" && looksLikeSwiftRow(item.value);
-  return false;
+const LOOKED_AT = 50;
+
+/** Undefined for a file whose first readable item is a row; broken items before it are told when the file is read. */
+async function noRowsIn(path: string): Promise<string | undefined> {
+  let looked = 0;
+  let fault: string | undefined;
+  for await (const item of readJsonItems(path)) {
+    if (item.kind === "item") return looksLikeSwiftRow(item.value) ? undefined : "this file does not begin with an ms-swift row and is not read";
+    fault ??= `line ${item.line}: ${item.what}; this file is not read`;
+    if ((looked += 1) === LOOKED_AT) break;
+  }
+  return fault ?? "this file holds nothing and is not read";
+}
+
+function noRows(root: string, found: readonly ConverterEvent[]): UserError {
+  const [first] = found.flatMap((event) => (event.kind === "notice" ? [`${event.notice.where}: ${event.notice.what}`] : []));
+  return new UserError({ kind: "DataError", where: root, what: `no EMT or ms-swift rows in this folder or below${first === undefined ? "" : ` (found: ${first})`}, expected .json or .jsonl files of objects with query and response, with messages, or with instruction and output`, hint: "Only files that begin with such an object are read." });
 }
 
 interface FileInput {
@@ -104,7 +120,7 @@ interface MediaFinder {
 
 function mediaFinder(mediaRoot: string): MediaFinder {
   const folders = new Map<string, { readonly isThere: boolean; uses: number }>();
-  const top = (path: string): string | undefined => (path.includes("/") && !isAbsolute(path) && !path.startsWith("..") ? path.split("/")[0] : undefined);
+  const top = (path: string): string | undefined => (path.includes("/") && pathFault(path) === undefined ? path.split("/")[0] : undefined);
   return {
     pathOf: (file) => {
       const inside = isAbsolute(file) ? relative(resolve(mediaRoot), file) : file.replace(/^(?:\.\/)+/, "");

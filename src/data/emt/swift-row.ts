@@ -15,35 +15,59 @@ type Medium = (typeof MEDIA)[number];
 
 const mediumSchema = z.union([z.string().min(1), z.looseObject({ path: z.string().min(1) }).transform(({ path }) => path)]);
 const mediaSchema = z.union([z.array(mediumSchema), mediumSchema.transform((one) => [one]), z.null().transform(() => [])]).default([]);
-const partSchema = z.looseObject({ type: z.string().optional(), text: z.string().optional(), video: mediumSchema.optional(), image: mediumSchema.optional(), audio: mediumSchema.optional() });
+/** OpenAI's form of a part's medium. */
+const addressSchema = z.union([z.string().min(1), z.looseObject({ url: z.string().min(1) }).transform(({ url }) => url)]).optional();
+const partSchema = z
+  .looseObject({ text: z.string().optional(), video: mediumSchema.optional(), image: mediumSchema.optional(), audio: mediumSchema.optional(), video_url: addressSchema, image_url: addressSchema, audio_url: addressSchema })
+  .transform(({ text, video, image, audio, ...part }) => ({ text, video: video ?? part.video_url, image: image ?? part.image_url, audio: audio ?? part.audio_url }));
 const contentSchema = z.union([z.string(), z.array(partSchema), z.null().transform(() => "")]);
 const files = { videos: mediaSchema, images: mediaSchema, audios: mediaSchema };
+const historySchema = z.union([z.array(z.tuple([z.string(), z.string()])), z.null().transform(() => [])]).default([]);
 
+/** The gold answer in the output of `swift infer` (2.x label, 3.x labels), where `response` is the model's. */
+const gold = { label: z.unknown().optional(), labels: z.unknown().optional() };
 const queryRowSchema = z.looseObject({
   query: z.string(),
   response: z.string(),
-  /** The gold answer in the output of `swift infer`, where `response` is the model's. */
-  label: z.string().nullish(),
-  history: z.union([z.array(z.tuple([z.string(), z.string()])), z.null().transform(() => [])]).default([]),
+  ...gold,
+  history: historySchema,
   ...files,
 });
-const messagesRowSchema = z.looseObject({ messages: z.array(z.looseObject({ role: z.string(), content: contentSchema })).min(1), ...files });
+const messagesRowSchema = z.looseObject({ messages: z.array(z.looseObject({ role: z.string(), content: contentSchema })).min(1), response: z.unknown().optional(), ...gold, ...files });
+const alpacaRowSchema = z.looseObject({ instruction: z.string(), input: z.string().nullish(), output: z.string(), history: historySchema, ...files });
 const shareRowSchema = z.looseObject({ conversations: z.array(z.looseObject({ from: z.string(), value: contentSchema })).min(1), ...files });
 
 /** The row, or what it lacks. */
 export function readSwiftRow(value: unknown): SwiftRow | string {
   const has = (key: string): boolean => typeof value === "object" && value !== null && key in value;
-  if (has("messages")) return withParsed(messagesRowSchema.safeParse(value), ({ messages, ...media }) => fromMessages(messages, media));
+  if (has("messages")) return withParsed(messagesRowSchema.safeParse(value), ({ messages, response, ...row }) => withGold(fromMessages(messages, row), response === undefined ? undefined : goldOf(row)));
   if (has("conversations")) return withParsed(shareRowSchema.safeParse(value), ({ conversations, ...media }) => fromMessages(conversations.map((one) => ({ role: one.from, content: one.value })), media));
   if (has("query")) {
-    return withParsed(queryRowSchema.safeParse(value), ({ history, query, response, label, ...media }) => finish([...history.map(([q, r]) => ({ query: q, response: r })), { query, response: label ?? response }], pick(media)));
+    return withParsed(queryRowSchema.safeParse(value), ({ history, query, response, ...row }) => finish([...turnsOf(history), { query, response: goldOf(row) ?? response }], pick(row)));
+  }
+  if (has("instruction")) {
+    return withParsed(alpacaRowSchema.safeParse(value), ({ history, instruction, input, output, ...row }) => finish([...turnsOf(history), { query: [instruction, input ?? ""].filter((part) => part !== "").join("\n"), response: output }], pick(row)));
   }
   return "this is no ms-swift row: it has neither query and response nor messages";
 }
 
 /** Whether a value has one of the keys that make an ms-swift row. */
 export function looksLikeSwiftRow(value: unknown): boolean {
-  return typeof value === "object" && value !== null && ["messages", "conversations", "query"].some((key) => key in value);
+  return typeof value === "object" && value !== null && (["messages", "conversations", "query"].some((key) => key in value) || ("instruction" in value && "output" in value));
+}
+
+function turnsOf(history: readonly (readonly [string, string])[]): SwiftRow["turns"] {
+  return history.map(([query, response]) => ({ query, response }));
+}
+
+function goldOf({ label, labels }: { readonly label?: unknown; readonly labels?: unknown }): string | undefined {
+  return [label, labels].find((one) => typeof one === "string");
+}
+
+/** The row with the gold answer in place of the last one. */
+function withGold(row: SwiftRow | string, answer: string | undefined): SwiftRow | string {
+  if (typeof row === "string" || answer === undefined) return row;
+  return { ...row, turns: row.turns.map((turn, i) => (i === row.turns.length - 1 ? { ...turn, response: answer } : turn)) };
 }
 
 function withParsed<T>(parsed: z.ZodSafeParseResult<T>, then: (row: T) => SwiftRow | string): SwiftRow | string {

@@ -34,6 +34,7 @@ export interface ClipPlace {
 
 /** Why a path may not be opened whatever is there, without a full stop; undefined when it may. */
 export function pathFault(path: string): string | undefined {
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return `got the address "${path}", expected a file below the root`;
   if (isAbsolute(path) || /^[A-Za-z]:/.test(path)) return `got the absolute path "${path}", expected one relative to the root`;
   if (path.includes("\\") || path.includes("\0")) return `got "${path}", a character that paths may not hold`;
   if (path.split("/").includes("..")) return `got "${path}", which leaves the dataset's root`;

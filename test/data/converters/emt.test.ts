@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { causePairs } from "../../../src/tasks/cause-pairs.ts";
 import { convert, only, rawFiles } from "./converted.ts";
@@ -71,6 +72,25 @@ test("targets of one conversation become one record; a conversation without all 
   expect(causePairs.samples(whole).map(({ target }) => target)).toEqual(["2_joy,1;2_joy,2", "None."]);
 });
 
+test("the output of swift infer holds the gold answer beside the model's; Alpaca rows and OpenAI's parts are read", async () => {
+  const root = await rawFiles({
+    "rows_train.jsonl": [
+      "{broken",
+      { response: "Fear.", labels: "Joy.", logprobs: null, messages: [{ role: "user", content: said("a", EMOTION) }, { role: "assistant", content: "Fear." }] },
+      { query: said("b", EMOTION), response: "Fear.", labels: "Anger." },
+      { instruction: said("c", EMOTION), input: "", output: "Sad." },
+      { messages: [{ role: "user", content: [{ type: "video_url", video_url: { url: "4.mp4" } }, { type: "text", text: said("d", EMOTION) }] }, { role: "assistant", content: "Joy." }] },
+      { query: said("e", EMOTION), response: "Joy.", videos: ["https://host/5.mp4"] },
+    ].map((row) => (typeof row === "string" ? row : JSON.stringify(row))).join("\n"),
+    "4.mp4": "x",
+  });
+
+  const { records, notices } = await convert("emt", root, ["media.probe=none"]);
+
+  expect(records.map(({ utterances }) => [utterances[0]?.text, utterances[0]?.emotion, utterances[0]?.mediaStatus])).toEqual([["a", "joy", "no-clips"], ["b", "anger", "no-clips"], ["c", "sadness", "no-clips"], ["d", "joy", "ok"], ["e", "joy", "unsafe-path"]]);
+  expect(notices).toEqual([expect.stringMatching(/^bad-row rows_train\.jsonl:1: this is not JSON/), 'unsafe-path rows_train.jsonl:6: emt_train_5: https://host/5.mp4: got the address "https://host/5.mp4", expected a file below the root']);
+});
+
 test("rows that are of no use are named with file and line", async () => {
   const root = await rawFiles({
     "rows.jsonl": [
@@ -105,5 +125,6 @@ test("rows that are of no use are named with file and line", async () => {
 test("files of other kinds are passed over, and a folder without rows is refused", async () => {
   const root = await rawFiles({ "config.json": '{"a": 1}' });
 
-  await expect(convert("emt", root)).rejects.toThrow(`DataError ${root}: no EMT or ms-swift rows in this folder or below`);
+  await expect(convert("emt", root)).rejects.toThrow(`DataError ${root}: no EMT or ms-swift rows in this folder or below (found: ${join(root, "config.json")}: this file does not begin with an ms-swift row and is not read), expected`);
+  await expect(convert("emt", await rawFiles({ "train.jsonl": "{broken\n" }))).rejects.toThrow(/\(found: .*train\.jsonl: line 1: this is not JSON: .*; this file is not read\)/);
 });
