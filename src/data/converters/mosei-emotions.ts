@@ -37,16 +37,42 @@ export function chooseEmotion(intensities: Intensities, { several, tie, none }: 
   return column === undefined ? undefined : EMOTION_OF[column];
 }
 
-/** Reads the intensities into a table, about 100 bytes a clip. `file` is relative to the root; without it the root is searched. */
+/**
+ * Reads the intensities into tables, about 100 bytes a clip. `file` is relative to the root; without it the root is searched, and
+ * every file with the columns is read (some editions have one for each split).
+ */
 export async function openMoseiEmotions(root: string, file: string | undefined): Promise<MoseiEmotions> {
-  const search = file === undefined ? await findEmotionFile(root) : { csv: await openCsv(join(root, file), COLUMNS), notices: [] };
-  const { csv } = search;
-  if (csv === undefined) {
+  const search = file === undefined ? await findEmotionFiles(root) : { files: [await openCsv(join(root, file), COLUMNS)], notices: [] };
+  if (search.files.length === 0) {
     return { isThere: false, notices: [...search.notices, notice("input", root, "no file with emotion intensities (columns happy, sad, anger, surprise, disgust, fear): the records have no emotion")], of: () => Promise.resolve(undefined) };
   }
-  const key = keyOf(csv);
-  const table = new Map<string, Intensities | "ambiguous">();
+  const tables: Readonly<Record<Key["kind"], Table>> = { clip: new Map(), text: new Map(), times: new Map() };
   const notices: ConverterEvent[] = [...search.notices];
+  for (const csv of search.files) {
+    const key = keyOf(csv);
+    if (key !== undefined) notices.push(...(await readTable(csv, key, tables[key.kind])));
+    else if (file === undefined) notices.push(notice("bad-file", `${csv.path}:1`, unkeyed(csv)));
+    else throw new UserError({ kind: "DataError", where: `${csv.path}:1`, what: unkeyed(csv), hint: "Expected video_id with clip_id, or with text, or with start and end." });
+  }
+  const transcripts = tables.times.size > 0 ? await findTranscripts(root) : undefined;
+  if (tables.times.size > 0 && transcripts === undefined) notices.push(notice("missing", root, "emotion intensities name clips by their times; the segmented transcripts (Raw/Transcript/Segmented/Combined), which number them, are not below the root"));
+  return {
+    isThere: true,
+    notices,
+    of: async (clip) => {
+      const time = await transcripts?.(clip);
+      const found = tables.clip.get(clipKey(clip.video, clip.clip)) ?? tables.text.get(textKey(clip.video, clip.text)) ?? (time === undefined ? undefined : tables.times.get(time));
+      return found === "ambiguous" ? undefined : found;
+    },
+  };
+}
+
+/** By what names a clip in a kind of file. */
+type Table = Map<string, Intensities | "ambiguous">;
+
+async function readTable(csv: CsvFile, key: Key, table: Table): Promise<readonly ConverterEvent[]> {
+  const notices: ConverterEvent[] = [];
+  const names = new Set<string>();
   for await (const row of csv.rows) {
     const where = `${csv.path}:${row.line}`;
     const values = row.kind === "fault" ? row.what : readIntensities(row);
@@ -57,19 +83,9 @@ export async function openMoseiEmotions(root: string, file: string | undefined):
     const name = key.ofRow(row);
     const earlier = table.get(name);
     table.set(name, earlier === undefined || String(earlier) === String(values) ? values : "ambiguous");
+    names.add(name);
   }
-  const transcripts = key.kind === "times" ? await findTranscripts(root) : undefined;
-  if (key.kind === "times" && transcripts === undefined) notices.push(notice("missing", root, `${csv.path} names clips by their times; the segmented transcripts (Raw/Transcript/Segmented/Combined), which number them, are not below the root`));
-  notices.push(notice("input", csv.path, `emotion intensities of ${table.size} clips, by ${KEY_NAMES[key.kind]}`));
-  return {
-    isThere: true,
-    notices,
-    of: async (clip) => {
-      const name = key.kind === "times" ? await transcripts?.(clip) : key.ofClip(clip);
-      const found = name === undefined ? undefined : table.get(name);
-      return found === "ambiguous" ? undefined : found;
-    },
-  };
+  return [...notices, notice("input", csv.path, `emotion intensities of ${names.size} clips, by ${KEY_NAMES[key.kind]}`)];
 }
 
 const KEY_NAMES = { clip: "clip number", text: "sentence", times: "times" } as const;
@@ -77,19 +93,30 @@ const KEY_NAMES = { clip: "clip number", text: "sentence", times: "times" } as c
 interface Key {
   readonly kind: keyof typeof KEY_NAMES;
   readonly ofRow: (row: CsvRow) => string;
-  readonly ofClip: (clip: { readonly video: string; readonly clip: string; readonly text: string }) => string;
 }
 
-/** @throws UserError - DataError when nothing in the header names a clip. */
-function keyOf({ columns, path }: CsvFile): Key {
+/** Undefined when nothing in the header names a clip. */
+function keyOf({ columns }: CsvFile): Key | undefined {
   const first = (...names: readonly string[]): string | undefined => names.find((name) => columns.includes(name));
   const video = first("video_id", "video", "file", "id");
   const clip = first("clip_id", "clip");
   const start = first("start_time", "start");
-  if (video !== undefined && clip !== undefined) return { kind: "clip", ofRow: (row) => `${row.cell(video)}\n${row.cell(clip)}`, ofClip: (one) => `${one.video}\n${one.clip}` };
-  if (video !== undefined && columns.includes("text")) return { kind: "text", ofRow: (row) => `${row.cell(video)}\n${letters(row.cell("text"))}`, ofClip: (one) => `${one.video}\n${letters(one.text)}` };
-  if (video !== undefined && start !== undefined) return { kind: "times", ofRow: (row) => timeKey(row.cell(video), row.cell(start)), ofClip: () => "" };
-  throw new UserError({ kind: "DataError", where: `${path}:1`, what: `nothing in the header names a clip, got ${columns.join(",")}`, hint: "Expected video_id with clip_id, or with text, or with start and end." });
+  if (video !== undefined && clip !== undefined) return { kind: "clip", ofRow: (row) => clipKey(row.cell(video), row.cell(clip)) };
+  if (video !== undefined && columns.includes("text")) return { kind: "text", ofRow: (row) => textKey(row.cell(video), row.cell("text")) };
+  if (video !== undefined && start !== undefined) return { kind: "times", ofRow: (row) => timeKey(row.cell(video), row.number(start)) };
+  return undefined;
+}
+
+function unkeyed({ columns }: CsvFile): string {
+  return `nothing in the header names a clip, got ${columns.join(",")}`;
+}
+
+function clipKey(video: string, clip: string): string {
+  return `${video}\n${clip}`;
+}
+
+function textKey(video: string, text: string): string {
+  return `${video}\n${letters(text)}`;
 }
 
 /** What editions of a text have in common: its letters and digits. */
@@ -97,20 +124,21 @@ function letters(text: string): string {
   return text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "");
 }
 
-function timeKey(video: string, start: string): string {
-  return `${video}\n${Number(start).toFixed(2)}`;
+function timeKey(video: string, start: number): string {
+  return `${video}\n${start.toFixed(2)}`;
 }
 
 function readIntensities(row: CsvRow): Intensities | string {
-  const values = COLUMNS.map((column) => (row.cell(column) === "" ? Number.NaN : Number(row.cell(column))));
+  const values = COLUMNS.map((column) => row.number(column));
   const wrong = values.findIndex((value) => !(value >= 0 && value <= 3));
   return wrong < 0 ? values : `${COLUMNS[wrong] ?? ""} "${row.cell(COLUMNS[wrong] ?? "")}", expected a number from 0 to 3`;
 }
 
-async function findEmotionFile(root: string): Promise<{ readonly csv: CsvFile | undefined; readonly notices: readonly ConverterEvent[] }> {
+async function findEmotionFiles(root: string): Promise<{ readonly files: readonly CsvFile[]; readonly notices: readonly ConverterEvent[] }> {
+  const files: CsvFile[] = [];
   const notices: ConverterEvent[] = [];
-  for await (const { path, files } of walkFolders(root, 1)) {
-    for (const name of files) {
+  for await (const { path, files: found } of walkFolders(root, 1)) {
+    for (const name of found) {
       const file = join(root, inFolder(path, name));
       if (/\.csd$/i.test(name)) notices.push(notice("input", file, "HDF5 is not read: write its `All Labels` as CSV with the columns video,start,end,happy,sad,anger,surprise,disgust,fear"));
       if (!/\.csv$/i.test(name) || /^label\b/i.test(name)) continue;
@@ -118,10 +146,10 @@ async function findEmotionFile(root: string): Promise<{ readonly csv: CsvFile | 
         if (error instanceof UserError) return undefined; // some other table
         throw error;
       });
-      if (csv !== undefined) return { csv, notices };
+      if (csv !== undefined) files.push(csv);
     }
   }
-  return { csv: undefined, notices };
+  return { files, notices };
 }
 
 /** Clip number -> start, from `video___clip___start___end___text` lines; the last video's file is kept. */
@@ -132,7 +160,7 @@ async function findTranscripts(root: string): Promise<((clip: { readonly video: 
     return async ({ video, clip }) => {
       if (current?.video !== video) current = { video, starts: await readStarts(join(root, path, `${video}.txt`)) };
       const start = current.starts.get(clip);
-      return start === undefined ? undefined : timeKey(video, start);
+      return start === undefined ? undefined : timeKey(video, Number(start));
     };
   }
   return undefined;

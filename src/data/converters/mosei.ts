@@ -2,7 +2,7 @@
  * @file CMU-MOSEI as MMSA distributes it: label.csv and Raw/{video_id}/{clip_id}.mp4, with the six emotion intensities
  * from a file of their own. A record is one clip. Ids are texts: YouTube's names begin with dashes, are all digits, hold underscores.
  */
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { createNameTable } from "../../core/name-table.ts";
 import { openCsv } from "../files/csv.ts";
@@ -26,7 +26,7 @@ export async function* convertMosei({ root, mediaRoot, options }: ConverterInput
   const path = join(root, labels);
   const emotions = await openMoseiEmotions(root, options.emotions.file);
   yield* emotions.notices;
-  const raw = await findFolder(mediaRoot, "Raw");
+  const raw = basename(resolve(mediaRoot)) === "Raw" ? "" : await findFolder(mediaRoot, "Raw");
   if (raw === undefined) yield notice("no-clips", mediaRoot, "no folder Raw below the media root: the records are text only");
   const csv = await openCsv(path, COLUMNS);
   if (csv.encoding === "windows-1252") yield notice("encoding", path, "this file is not UTF-8 and was read as Windows-1252");
@@ -74,7 +74,7 @@ async function* draft(row: CsvRow, { where, id, raw, emotions, options }: DraftI
   const utterance: Utterance = {
     id: `mosei_${id}`,
     text: row.cell("text"),
-    ...(raw === undefined ? {} : { media: { video: `${raw}/${video}/${clip}.mp4` } }),
+    ...(raw === undefined ? {} : { media: { video: inFolder(raw, `${video}/${clip}.mp4`) } }),
     clip: `mosei/${video}/${clip}`,
     ...(sentiment === undefined ? {} : { sentiment }),
     ...(chosen === undefined ? {} : { emotion: chosen }),
@@ -86,7 +86,7 @@ async function* draft(row: CsvRow, { where, id, raw, emotions, options }: DraftI
 /** The score decides; where there is none, the word in `annotation`. */
 function readSentiment(row: CsvRow, zero: Polarity): { readonly sentiment?: NonNullable<Utterance["sentiment"]>; readonly what?: string } {
   const text = row.cell("label");
-  const score = text === "" ? Number.NaN : Number(text);
+  const score = row.number("label");
   if (Number.isFinite(score) && Math.abs(score) <= 3) return { sentiment: { score, polarity: score > 0 ? "positive" : score < 0 ? "negative" : zero } };
   const word = readPolarity(row.cell("annotation"));
   if (text === "" && word !== undefined) return { sentiment: { polarity: word.value } };

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { chooseEmotion } from "../../../src/data/converters/mosei-emotions.ts";
 import { sharedData, testOnRealFiles } from "../shared-data.ts";
@@ -44,6 +45,36 @@ test("intensities are found by sentence, and by times through the transcripts", 
 
   expect(bySentence.records[0]?.utterances[0]?.emotion).toBe("fear");
   expect(byTimes.records[0]?.utterances[0]?.emotion).toBe("anger");
+});
+
+test("every file of intensities is read, one for each split; a table that names no clip is told", async () => {
+  const header = "video,text,happy,sad,anger,surprise,disgust,fear";
+  const { records, notices } = await convert(
+    "mosei",
+    await rawFiles({
+      "label.csv": [LABELS, "a,1,One.,1,Positive,train,,,", "b,1,Two.,1,Positive,test,,,", "c,1,Three.,1,Positive,test,,,"].join("\n"),
+      "Data_Train_modified.csv": `${header}\na,One.,0,0,1,0,0,0\n`,
+      "Data_Test_modified.csv": `${header}\nb,Two.,0,0,0,0,0,1\n`,
+      "by_number.csv": `${EMOTIONS}\nc,1,0,1,0,0,0,0\n`,
+      "means.csv": "happy,sad,anger,surprise,disgust,fear\n1,1,1,1,1,1\n",
+    }),
+  );
+
+  expect(records.map(({ utterances }) => utterances[0]?.emotion)).toEqual(["anger", "fear", "sadness"]);
+  expect(notices.filter((text) => text.includes(".csv:") && !text.startsWith("count-differs"))).toEqual([
+    "input Data_Test_modified.csv: emotion intensities of 1 clips, by sentence",
+    "input Data_Train_modified.csv: emotion intensities of 1 clips, by sentence",
+    "input by_number.csv: emotion intensities of 1 clips, by clip number",
+    "bad-file means.csv:1: nothing in the header names a clip, got happy,sad,anger,surprise,disgust,fear",
+  ]);
+});
+
+test("the media root may be the folder Raw, and scores may have decimal commas", async () => {
+  const parent = await rawFiles({ "Raw/label.csv": "video_id;clip_id;text;label;annotation;mode\nv;1;Hi;-0,5;Negative;train\n", "Raw/v/1.mp4": "x" });
+
+  const { records } = await convert("mosei", join(parent, "Raw"), ["media.probe=none"]);
+
+  expect(records[0]?.utterances[0]).toMatchObject({ media: { video: "v/1.mp4" }, mediaStatus: "ok", sentiment: { score: -0.5, polarity: "negative" } });
 });
 
 test("wrong splits, scores, paths and repeated clips are named with file and line", async () => {
