@@ -1,6 +1,6 @@
 /** @file A build's report as text: what was read, what was written, what was noticed. */
 import { differencesFromPublished, type BuildReport, type SplitCounts } from "../../data/build/report.ts";
-import { publishedCounts } from "../../data/converters/known.ts";
+import { publishedEditions } from "../../data/converters/known.ts";
 import { EMOTIONS, MEDIA_STATUSES, SPLITS } from "../../data/record.ts";
 import { renderCount } from "./numbers.ts";
 import { renderTable, type Column } from "./table.ts";
@@ -50,7 +50,7 @@ function renderStatus(report: BuildReport): string {
 }
 
 function renderPublished(report: BuildReport): string {
-  if (Object.keys(publishedCounts(report.source)).length === 0) return "";
+  if (publishedEditions(report.source).length === 0) return "";
   const differences = differencesFromPublished(report);
   return differences.length === 0 ? "All counts equal the published ones." : `Counts that differ from the published ones:\n${differences.map((line) => `  ${line}`).join("\n")}`;
 }

@@ -85,12 +85,13 @@ export async function buildDataset(input: BuildInput): Promise<BuildReport> {
         if (event.kind === "row") counter.row(event.file, event.refused);
         else if (event.kind === "notice") await tell(event.notice);
         else {
-          const repeated = [event.record.id, ...event.record.utterances.map(({ id }) => `\n${id}`)].find((id) => ids.has(id));
+          const names = [event.record.id, ...event.record.utterances.map(({ id }) => `\n${id}`)];
+          const repeated = names.find((id) => ids.has(id));
           if (repeated !== undefined) {
             await tell({ kind: "repeated", where: event.where, what: `${repeated.startsWith("\n") ? "utterance" : "record"} id "${repeated.trim()}" is used already; the record is left out` });
             continue;
           }
-          for (const id of [event.record.id, ...event.record.utterances.map((one) => `\n${one.id}`)]) ids.claim(id, 0);
+          for (const id of names) ids.claim(id, 0);
           const writer = writers.get(event.record.split) ?? (await openJsonlWriter(join(out, `${event.record.split}.jsonl`)));
           writers.set(event.record.split, writer);
           counter.record(event.record);
@@ -184,7 +185,9 @@ async function requireFreeOut(out: string, root: string): Promise<void> {
 }
 
 function firstFaults({ notices }: BuildReport): string {
-  const [first] = Object.values(notices).flatMap(({ severity, examples }) => (severity === "fault" ? examples : []));
+  const faults = Object.entries(notices).filter(([, { severity }]) => severity === "fault");
+  // That a split's file is not there is told by every other fault, too.
+  const [first] = [...faults.filter(([kind]) => kind !== "missing"), ...faults].flatMap(([, { examples }]) => examples);
   return first === undefined ? "" : `; first fault: ${first.where}: ${first.what}`;
 }
 

@@ -4,6 +4,7 @@ import type { BuildOptions } from "../build/options.ts";
 
 /** What can be noticed; `fault`: data is lost or doubtful, `info`: repaired or merely worth knowing. */
 export const NOTICE_KINDS = {
+  "bad-file": "fault",
   "bad-row": "fault",
   "repeated": "fault",
   "missing": "fault",

@@ -22,7 +22,7 @@ export interface EcfClipsInput {
 }
 
 const MAX_DEPTH = 5;
-const CLIP = /^dia\d+utt\d+\.(mp4|mkv|webm|avi|mov)$/;
+const CLIP = /^dia\d+utt\d+\.(mp4|mkv|webm|avi|mov)$/i;
 
 export async function indexEcfClips({ mediaRoot, mapping, source }: EcfClipsInput): Promise<EcfClips> {
   const own = source === "auto" || source === "own" ? await ownClips(mediaRoot) : new Map<string, string>();
@@ -45,7 +45,7 @@ async function ownClips(mediaRoot: string): Promise<ReadonlyMap<string, string>>
   const clips = new Map<string, string>();
   for await (const { path, files } of walkFolders(mediaRoot, MAX_DEPTH)) {
     for (const name of files) {
-      const key = CLIP.test(name) ? name.slice(0, name.lastIndexOf(".")) : undefined;
+      const key = CLIP.test(name) ? name.slice(0, name.lastIndexOf(".")).toLowerCase() : undefined;
       if (key !== undefined && !clips.has(key)) clips.set(key, inFolder(path, name));
     }
   }

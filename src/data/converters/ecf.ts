@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../core/errors.ts";
 import { readJsonItems } from "../files/json-items.ts";
+import { detectEncoding, textChunks } from "../files/text-file.ts";
 import { inFolder, walkFolders } from "../files/walk.ts";
 import type { Split, Utterance } from "../record.ts";
 import { notice } from "./converter.ts";
@@ -14,17 +15,17 @@ import { indexEcfClips } from "./ecf-clips.ts";
 import type { EcfClips } from "./ecf-clips.ts";
 import { readEcfMapping } from "./ecf-mapping.ts";
 import type { EcfMapping } from "./ecf-mapping.ts";
-import { publishedCounts } from "./known.ts";
+import { publishedEditions } from "./known.ts";
 import { readEmotion, splitInPath } from "./words.ts";
 
 const MAX_DEPTH = 4;
-const OUR_FILES = /\.json$/i;
+const OUR_FILES = /\.jsonl?$/i;
 
 /** @throws UserError - DataError when there is no file of subtask 2 below the root, or only one of subtask 1. */
 export async function* convertEcf({ root, mediaRoot, options }: ConverterInput): AsyncGenerator<ConverterEvent> {
   const { files, notices, mapping: mappingFile } = await findFiles(root);
   yield* notices;
-  if (files.length === 0) throw noConversations(root, notices.length > 0);
+  if (files.length === 0) throw noConversations(root, notices);
   const mapping = mappingFile === undefined ? undefined : await readEcfMapping(mappingFile);
   yield* mapping?.notices ?? [];
   if (mapping === undefined) yield notice("input", root, "no all_data_pair_ECFvsMELD.txt: which utterances are MELD's cannot be told, so neither its clips nor an overlap with its test split");
@@ -49,12 +50,17 @@ async function findFiles(root: string): Promise<Found> {
     if (files.includes("all_data_pair_ECFvsMELD.txt")) mapping ??= join(root, path, "all_data_pair_ECFvsMELD.txt");
   }
   const bySplit = new Map<Split, string>();
-  for (const file of candidates.sort((a, b) => a.split("/").length - b.split("/").length || (a < b ? -1 : 1))) {
-    const kind = await kindOf(join(root, file));
+  candidates.sort((a, b) => a.split("/").length - b.split("/").length || (a < b ? -1 : 1));
+  const looked: { readonly file: string; readonly kind: FileKind }[] = [];
+  for (const file of candidates) looked.push({ file, kind: await kindOf(join(root, file)) });
+  // Without labels both subtasks' files are alike, and the labelled one is worth more.
+  for (const { file, kind } of looked.sort((a, b) => rankOf(a) - rankOf(b))) {
     const split = splitInPath(basename(file).replaceAll("_", "/").replace(OUR_FILES, ""));
     if (kind === "other") continue;
     const first = split === undefined ? undefined : bySplit.get(split);
-    if (kind === "spans") notices.push(notice("input", join(root, file), "this is a file of subtask 1 (cause spans), which is another task: it is not read"));
+    if (typeof kind === "object") {
+      if (split !== undefined) notices.push(notice("bad-file", `${join(root, file)}:${kind.line}`, `${kind.what}; nothing in this file can be read`));
+    } else if (kind === "spans") notices.push(notice("input", join(root, file), "this is a file of subtask 1 (cause spans), which is another task: it is not read"));
     else if (split === undefined) notices.push(notice("unknown-split", join(root, file), "this name holds no split, expected train, dev or test: the file is not read"));
     else if (first !== undefined) notices.push(notice("input", join(root, file), `the ${split} split is read from ${first}; this file is not read`));
     else bySplit.set(split, file);
@@ -62,24 +68,53 @@ async function findFiles(root: string): Promise<Found> {
   return { files: [...bySplit].map(([split, file]) => ({ split, file })), notices, mapping };
 }
 
-/** By the first conversation: subtask 1 names a span after the cause's number. */
-async function kindOf(path: string): Promise<"pairs" | "spans" | "other"> {
-  let looked = 0;
-  for await (const item of readJsonItems(path)) {
-    if (item.kind === "fault" || (looked += 1) > 50) return looked === 0 ? "other" : "pairs";
-    const parsed = z.looseObject({ conversation: z.array(z.unknown()), "emotion-cause_pairs": z.array(z.array(z.unknown())).optional() }).safeParse(item.value);
-    if (!parsed.success) return looked === 1 ? "other" : "pairs";
-    const cause = parsed.data["emotion-cause_pairs"]?.[0]?.[1];
-    if (typeof cause === "string") return cause.includes("_") ? "spans" : "pairs";
-  }
-  return looked === 0 ? "other" : "pairs";
+/** An object: the first fault of a file in which nothing can be read. */
+type FileKind = "pairs" | "unlabelled" | "spans" | "other" | { readonly line: number; readonly what: string };
+
+function rankOf({ file, kind }: { readonly file: string; readonly kind: FileKind }): number {
+  return kind === "pairs" ? 0 : /subtask_?1/i.test(basename(file)) ? 2 : 1;
 }
 
-function noConversations(root: string, somethingElse: boolean): UserError {
+const LOOKED_AT = 50;
+
+/** By its first conversations, broken ones left out: subtask 1 names a span after the cause's number. */
+async function kindOf(path: string): Promise<FileKind> {
+  let looked = 0;
+  let conversations = 0;
+  let hasPairs = false;
+  let fault: { readonly line: number; readonly what: string } | undefined;
+  for await (const item of readJsonItems(path)) {
+    if ((looked += 1) > LOOKED_AT) break;
+    if (item.kind === "fault") {
+      fault ??= item;
+      continue;
+    }
+    const parsed = kindSchema.safeParse(item.value);
+    if (!parsed.success) continue;
+    const pairs = parsed.data["emotion-cause_pairs"] ?? undefined;
+    const cause = pairs?.map((pair) => (Array.isArray(pair) ? (pair as readonly unknown[])[1] : undefined)).find((one) => typeof one === "string");
+    if (typeof cause === "string") return cause.includes("_") ? "spans" : "pairs";
+    hasPairs ||= pairs !== undefined;
+    conversations += 1;
+  }
+  if (conversations > 0) return hasPairs ? "pairs" : "unlabelled";
+  return fault !== undefined && (await beginsWithConversation(path)) ? fault : "other";
+}
+
+/** Other JSON than lists and lines, such as settings, is no broken conversation. */
+async function beginsWithConversation(path: string): Promise<boolean> {
+  for await (const chunk of textChunks(path, await detectEncoding(path))) return chunk.includes("conversation_ID");
+  return false;
+}
+
+const kindSchema = z.looseObject({ conversation: z.array(z.unknown()), "emotion-cause_pairs": z.array(z.unknown()).nullish() });
+
+function noConversations(root: string, found: readonly ConverterEvent[]): UserError {
+  const [first] = found.flatMap((event) => (event.kind === "notice" ? [`${event.notice.where}: ${event.notice.what}`] : []));
   return new UserError({
     kind: "DataError",
     where: root,
-    what: `no conversations of ECF subtask 2 here${somethingElse ? " (what was found is not of that kind)" : ""}, expected Subtask_2_train.json or Subtask_2_test.json in this folder or below`,
+    what: `no conversations of ECF subtask 2 here${first === undefined ? "" : ` (found: ${first})`}, expected Subtask_2_train.json or Subtask_2_test.json in this folder or below`,
     hint: "The files come with SemEval-2024 task 3 (ECAC); a file is known by its list of conversations with emotion-cause_pairs and a split in its name.",
   });
 }
@@ -101,13 +136,12 @@ const conversationSchema = z.looseObject({
       z.looseObject({
         utterance_ID: idSchema,
         text: z.string(),
-        speaker: z.string().optional(),
-        emotion: z.string().optional(),
-        video_name: z.string().optional(),
+        speaker: z.string().nullish(),
+        emotion: z.string().nullish(),
       }),
     )
     .min(1),
-  "emotion-cause_pairs": z.array(z.unknown()).optional(),
+  "emotion-cause_pairs": z.array(z.unknown()).nullish(),
 });
 type Conversation = z.infer<typeof conversationSchema>;
 
@@ -124,9 +158,23 @@ async function* convertFile(input: FileInput): AsyncGenerator<ConverterEvent> {
     if (typeof read === "string" || first !== undefined) continue;
     seen.set(String(read.conversation_ID), where);
     ids.add(read.conversation_ID);
-    yield* draft(read, { ...input, where });
+    const { conversation, notices } = withoutRepeated(read, where);
+    yield* notices;
+    yield* draft(conversation, { ...input, where });
   }
   yield* missing(ids, { path, split });
+}
+
+/** The conversation without utterances whose number was there before. */
+function withoutRepeated(conversation: Conversation, where: string): { readonly conversation: Conversation; readonly notices: readonly ConverterEvent[] } {
+  const seen = new Set<number>();
+  const repeated: number[] = [];
+  const kept = conversation.conversation.filter(({ utterance_ID: id }) => {
+    if (seen.has(id)) repeated.push(id);
+    return !seen.has(id) && seen.add(id);
+  });
+  const notices = repeated.map((id) => notice("repeated", where, `conversation ${conversation.conversation_ID}: utterance ${id} is there twice; the second one is left out`));
+  return { conversation: { ...conversation, conversation: kept }, notices };
 }
 
 function readConversation(value: unknown): Conversation | string {
@@ -138,8 +186,9 @@ function readConversation(value: unknown): Conversation | string {
 
 /** The training file holds 1, 2, 3, ... in any order; the test file's ids have gaps of their own. */
 function* missing(ids: ReadonlySet<number>, { path, split }: { readonly path: string; readonly split: Split }): Generator<ConverterEvent> {
-  const expected = publishedCounts("ecf")[split]?.records;
-  if (expected === undefined || ids.size === 0 || ids.size >= expected) return;
+  const sizes = publishedEditions("ecf").map((edition) => edition[split]?.records);
+  const [expected] = sizes;
+  if (expected === undefined || ids.size === 0 || ids.size >= expected || sizes.includes(ids.size)) return;
   const absent = split === "train" ? Array.from({ length: expected }, (_, i) => i + 1).filter((id) => !ids.has(id)) : [];
   const names = absent.length > 0 && absent.length <= 20 ? `: ${absent.join(", ")}` : "";
   yield notice("missing", path, `${expected - ids.size} of the ${expected} published conversations of the ${split} split are not here${names}`);
@@ -152,14 +201,15 @@ function* draft(conversation: Conversation, { split, clips, mapping, where }: Fi
   if (unordered) yield notice("order", where, `conversation ${id}: utterance numbers do not run 1, 2, 3, ...; pairs follow the numbers`);
   for (const line of conversation.conversation) {
     const key = `dia${id}utt${line.utterance_ID}`;
-    const reading = line.emotion === undefined ? undefined : readEmotion(line.emotion);
-    if (line.emotion !== undefined && reading === undefined) yield notice("unknown-label", where, `${key}: emotion "${line.emotion}" is outside the set; the utterance goes without it`);
-    else if (reading?.differs !== undefined && line.emotion !== undefined) yield notice("other-word", where, `${key}: emotion "${line.emotion}" was read as "${reading.value}"`);
+    const word = line.emotion ?? undefined;
+    const reading = word === undefined ? undefined : readEmotion(word);
+    if (word !== undefined && reading === undefined) yield notice("unknown-label", where, `${key}: emotion "${word}" is outside the set; the utterance goes without it`);
+    else if (reading?.differs !== undefined && word !== undefined) yield notice("other-word", where, `${key}: emotion "${word}" was read as "${reading.value}"`);
     const video = clips.pathOf(split, key);
     const meldClip = mapping?.clipOf(key);
     const utterance: Utterance = {
       id: `ecf_${key}`,
-      ...(line.speaker === undefined || line.speaker === "" ? {} : { speaker: line.speaker }),
+      ...(line.speaker ? { speaker: line.speaker } : {}),
       text: line.text,
       ...(video === undefined ? {} : { media: { video } }),
       clip: meldClip ?? `ecf/${key}`,
@@ -182,7 +232,7 @@ interface Pair {
 
 /** Pairs as positions in the conversation; a pair that contradicts it is left out and told. */
 function readPairs(conversation: Conversation, { utterances, where }: { readonly utterances: readonly DraftUtterance[]; readonly where: string }): { readonly pairs: readonly Pair[] | undefined; readonly notices: readonly ConverterEvent[] } {
-  const written = conversation["emotion-cause_pairs"];
+  const written = conversation["emotion-cause_pairs"] ?? undefined;
   if (written === undefined) return { pairs: undefined, notices: [] };
   const notices: ConverterEvent[] = [];
   const position = new Map(conversation.conversation.map(({ utterance_ID }, i) => [utterance_ID, i + 1]));

@@ -19,11 +19,15 @@ const countsSchema = z.strictObject({
   emotion: z.partialRecord(z.enum(EMOTIONS), z.number().int()).optional(),
   sentiment: z.partialRecord(z.enum(POLARITIES), z.number().int()).optional(),
 });
-export type PublishedCounts = z.infer<typeof countsSchema>;
+
+const editionSchema = z.partialRecord(z.enum(SPLITS), countsSchema);
+export type PublishedEdition = z.infer<typeof editionSchema>;
 
 const tableSchema = z.strictObject({
   defects: z.array(defectSchema),
-  counts: z.record(z.string(), z.partialRecord(z.enum(SPLITS), countsSchema)),
+  counts: z.record(z.string(), editionSchema),
+  /** Datasets that come in the same files: ECF 1.0's own splits, CMU-MOSI and CH-SIMS as MMSA has them. */
+  otherEditions: z.record(z.string(), z.array(editionSchema)),
 });
 
 const table = tableSchema.parse(JSON.parse(readFileSync(new URL("./known.json", import.meta.url), "utf8")));
@@ -34,7 +38,8 @@ export function knownDefect(clip: string | undefined): KnownDefect | undefined {
   return clip === undefined ? undefined : defectsByClip.get(clip);
 }
 
-/** The published sizes of a dataset's splits; empty for one without a table. */
-export function publishedCounts(source: string): Readonly<Partial<Record<(typeof SPLITS)[number], PublishedCounts>>> {
-  return table.counts[source] ?? {};
+/** The published sizes of a dataset's splits, the usual edition first; none for one without a table. */
+export function publishedEditions(source: string): readonly PublishedEdition[] {
+  const usual = table.counts[source];
+  return usual === undefined ? [] : [usual, ...(table.otherEditions[source] ?? [])];
 }

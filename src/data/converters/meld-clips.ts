@@ -1,5 +1,5 @@
 /** @file Where MELD's clips are: the names `dia{D}_utt{U}.mp4` below a folder, told apart by the split in their folder's path. */
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { inFolder, walkFolders } from "../files/walk.ts";
 import type { Split } from "../record.ts";
 import { notice } from "./converter.ts";
@@ -18,7 +18,7 @@ export interface MeldClips {
 }
 
 const MAX_DEPTH = 5;
-const CLIP = /^(final_videos_test)?(dia\d+_utt\d+)\.(mp4|mkv|webm|avi|mov)$/;
+const CLIP = /^(final_videos_test)?(dia\d+_utt\d+)\.(mp4|mkv|webm|avi|mov)$/i;
 
 /** Reads the folders once; the names are kept, some megabytes for all of MELD. */
 export async function indexMeldClips(mediaRoot: string, finalVideos: "plain" | "final"): Promise<MeldClips> {
@@ -30,7 +30,7 @@ export async function indexMeldClips(mediaRoot: string, finalVideos: "plain" | "
     const stubs = files.filter((name) => name.startsWith("._") && name.endsWith(".mp4")).length;
     if (stubs > 0) notices.push(notice("input", join(mediaRoot, path), `${stubs} AppleDouble stubs (._*.mp4) are no clips and are ignored`));
     if (clips.length === 0) continue;
-    const split = splitInPath(path);
+    const split = splitInPath(path === "" ? basename(resolve(mediaRoot)) : path);
     if (split === undefined) {
       notices.push(notice("unknown-split", join(mediaRoot, path), `${clips.length} clips in a folder whose path names no split (train, dev, test) are not used`));
       continue;
@@ -60,7 +60,7 @@ export async function indexMeldClips(mediaRoot: string, finalVideos: "plain" | "
 
 function matchOf(name: string): { readonly key: string; readonly name: string; readonly isFinal: boolean }[] {
   const [, prefix, key] = CLIP.exec(name) ?? [];
-  return key === undefined ? [] : [{ key, name, isFinal: prefix !== undefined }];
+  return key === undefined ? [] : [{ key: key.toLowerCase(), name, isFinal: prefix !== undefined }];
 }
 
 /** The folder of the first clip of a split: where a missing one should have been. */

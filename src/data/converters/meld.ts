@@ -86,7 +86,11 @@ interface Dialogue {
 /** Rows of one dialogue stand together; a dialogue that goes on further down becomes a second record with the rest. */
 async function* convertSplit(input: SplitInput): AsyncGenerator<ConverterEvent> {
   const { path, split, clips } = input;
-  const csv = await openCsv(path, COLUMNS);
+  const csv = await openCsv(path, COLUMNS).catch(asFault);
+  if ("kind" in csv) {
+    yield csv;
+    return;
+  }
   if (csv.encoding === "windows-1252") yield notice("encoding", path, "this file is not UTF-8 and was read as Windows-1252");
   if (!clips.has(split)) yield notice("no-clips", path, `no clips of the ${split} split below the media root: its records are text only`);
   const seen = new Set<string>();
@@ -126,10 +130,17 @@ async function* convertSplit(input: SplitInput): AsyncGenerator<ConverterEvent> 
   yield* clips.withoutRow(split, seen).map(({ file, known }) => notice("no-row", file, `this clip has no row in the annotations${known ? ", as is known of the published archive" : ""}`));
 }
 
+/** A file that cannot be read costs its split, not the others. */
+function asFault(error: unknown): ConverterEvent {
+  if (!(error instanceof UserError) || error.name !== "DataError") throw error;
+  const [problem] = error.problems;
+  return notice("bad-file", problem?.where ?? "", problem?.what ?? error.message);
+}
+
 function readIds(row: CsvRow): { readonly dialogue: string; readonly utterance: string } | undefined {
   const [dialogue, utterance] = [row.cell("Dialogue_ID"), row.cell("Utterance_ID")];
   // Spreadsheets write 3 as 3.0.
-  const number = (text: string): string | undefined => /^(\d{1,7})(\.0+)?$/.exec(text)?.[1];
+  const number = (text: string): string | undefined => /^0*(\d{1,7})(\.0+)?$/.exec(text)?.[1];
   const [d, u] = [number(dialogue), number(utterance)];
   return d === undefined || u === undefined ? undefined : { dialogue: d, utterance: u };
 }

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { buildDataset } from "../../../src/data/build/build.ts";
 import { loadBuildOptions } from "../../../src/data/build/options.ts";
+import { differencesFromPublished } from "../../../src/data/build/report.ts";
+import type { SplitCounts } from "../../../src/data/build/report.ts";
 import { openDataset } from "../../../src/data/dataset.ts";
 import { temporaryFolder } from "../../temporary-folder.ts";
 import { convert, rawFiles } from "../converters/converted.ts";
@@ -14,6 +16,18 @@ const csv = (...ids: readonly string[]): string => [HEADER, ...ids.map((id) => `
 async function meldRoot(clips: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
   return rawFiles({ "train_sent_emo.csv": csv("0_0", "0_1", "1_0", "125_3"), ...Object.fromEntries(Object.entries(clips).map(([name, content]) => [`train_splits/${name}.mp4`, content])) });
 }
+
+test("counts are those of the published dataset after a share was drawn for validation, and of ECF 1.0 and CMU-MOSI", async () => {
+  const share = await loadBuildOptions({ set: ["validation.share=0.1"] });
+  const none = await loadBuildOptions();
+  const sizes = (records: number, utterances: number, pairs = 0): SplitCounts => ({ records, utterances, pairs, emotion: {}, sentiment: {}, expression: 0, reason: {}, status: {}, withClip: 0 });
+  const firstEdition = { train: sizes(1001, 9966, 7055), val: sizes(112, 1087, 866), test: sizes(261, 2566, 1873) };
+
+  expect(differencesFromPublished({ source: "ecf", options: none, splits: firstEdition })).toEqual([]);
+  expect(differencesFromPublished({ source: "mosei", options: none, splits: { train: sizes(1284, 1284), val: sizes(229, 229), test: sizes(686, 686) } })).toEqual([]);
+  expect(differencesFromPublished({ source: "mosei", options: share, splits: { train: sizes(16000, 16000), val: sizes(2197, 2197) } })).toEqual([]); // 16326 + 1871
+  expect(differencesFromPublished({ source: "mosei", options: share, splits: { train: sizes(16000, 16000), val: sizes(2196, 2196) } })).toEqual(["train, utterances: 18196, published 18197"]);
+});
 
 test("every utterance has a status, and only clips that can be used are named", async () => {
   const root = await meldRoot({ dia0_utt0: CLIP, dia0_utt1: "#EXTM3U\n", dia125_utt3: CLIP });

@@ -89,7 +89,43 @@ test("repeated and missing conversations, wrong pairs and labels are named with 
 test("a file of subtask 1, whose causes are spans, is not taken for one of subtask 2", async () => {
   const root = await rawFiles({ "Subtask_1_train.json": json(conversation(1, [{ emotion: "joy" }], [["1_joy", "1_Hi ."]])) });
 
-  await expect(convert("ecf", root)).rejects.toThrow("no conversations of ECF subtask 2 here (what was found is not of that kind)");
+  await expect(convert("ecf", root)).rejects.toThrow(`no conversations of ECF subtask 2 here (found: ${join(root, "Subtask_1_train.json")}: this is a file of subtask 1 (cause spans), which is another task: it is not read)`);
+});
+
+test("of two files of a split the one with pairs is read, whatever its name; without any, subtask 2's", async () => {
+  const labelled = json(conversation(1, [{ emotion: "joy" }], [["1_joy", "1"]]));
+  const unlabelled = json({ conversation_ID: 1, conversation: [{ utterance_ID: 1, text: "Hi .", speaker: "Joey" }] });
+
+  const one = await convert("ecf", await rawFiles({ "Subtask_1_test.json": unlabelled, "text/Subtask_2_test.json": labelled }));
+  const none = await convert("ecf", await rawFiles({ "Subtask_1_test.json": unlabelled, "text/Subtask_2_test.json": unlabelled }));
+
+  expect(only(one.records).pairs).toEqual([{ emotionUtterance: 1, causeUtterance: 1 }]);
+  expect(one.notices).toContain("input Subtask_1_test.json: the test split is read from text/Subtask_2_test.json; this file is not read");
+  expect(Object.keys(none.report.inputs)).toEqual([expect.stringContaining("Subtask_2_test.json")]);
+});
+
+test("a broken first conversation costs itself alone; a file of nothing else is named, settings are passed over", async () => {
+  const good = JSON.stringify(conversation(1, [{}], []));
+
+  const { notices, records } = await convert("ecf", await rawFiles({ "Subtask_2_train.json": `[{"conversation_ID": }, ${good}]`, "Subtask_2_dev.json": '[{"conversation_ID": }]', "train_config.json": '{\n "epochs": 3\n}' }));
+
+  expect(records).toHaveLength(1);
+  expect(notices.filter((text) => text.startsWith("bad-")).map((text) => text.replace(/not JSON: .*(?=; nothing)|not JSON: .*$/, "not JSON"))).toEqual(["bad-file Subtask_2_dev.json:1: this is not JSON; nothing in this file can be read", "bad-row Subtask_2_train.json:1: this is not JSON"]);
+});
+
+test("an utterance number that stands there twice is told and used once; null is no emotion", async () => {
+  const lines = [{ utterance_ID: 1, text: "a", speaker: null, emotion: "joy" }, { utterance_ID: 1, text: "b", emotion: "fear" }, { utterance_ID: 2, text: "c", emotion: null }];
+
+  const { notices, records } = await convert("ecf", await rawFiles({ "Subtask_2_test.json": json({ conversation_ID: 7, conversation: lines, "emotion-cause_pairs": null }) }));
+
+  expect(only(records).utterances.map(({ id, text, emotion }) => [id, text, emotion])).toEqual([["ecf_dia7utt1", "a", "joy"], ["ecf_dia7utt2", "c", undefined]]);
+  expect(notices).toContain("repeated Subtask_2_test.json:2: conversation 7: utterance 1 is there twice; the second one is left out");
+});
+
+test("clips are found whatever the letter case of their ending", async () => {
+  const { records } = await convert("ecf", await rawFiles({ "Subtask_2_test.json": json(conversation(1, [{}], [])), "clips/dia1utt1.MP4": "x" }), ["media.probe=none"]);
+
+  expect(only(only(records).utterances).media?.video).toBe("clips/dia1utt1.MP4");
 });
 
 test("a share of the training conversations becomes the validation split, the same one every time", async () => {
@@ -101,6 +137,7 @@ test("a share of the training conversations becomes the validation split, the sa
   expect(validation).toBeGreaterThan(30);
   expect(validation).toBeLessThan(70);
   expect(second.records).toEqual(first.records);
+  expect(first.notices.filter((text) => text.startsWith("count-differs"))).toContainEqual(expect.stringMatching(/: train, records: 200, published 1374$/)); // both parts are training records
 });
 
 testOnRealFiles("the official files give the published counts, and the mapping 2535 utterances of MELD's test split", async () => {

@@ -93,6 +93,28 @@ test("rows that are wrong are named with file and line, and nothing is dropped i
   ]);
 });
 
+test("ids with leading zeros are numbers, clips may end in .MP4 and lie in the media root itself", async () => {
+  const parent = await rawFiles({ "dev/dev_sent_emo.csv": csv(row(0, 0), row(0, 1).replace(",0,1,1,1,", ",00,01,1,1,")), "dev/dia0_utt1.MP4": "x" });
+
+  const { records, notices } = await convert("meld", join(parent, "dev"), ["media.probe=none"]);
+
+  expect(records.map(({ id, utterances }) => [id, utterances.map((utterance) => [utterance.id, utterance.media?.video])])).toEqual([["meld_val_dia0", [["meld_val_dia0_utt0", undefined], ["meld_val_dia0_utt1", "dia0_utt1.MP4"]]]]);
+  expect(notices.filter((text) => text.startsWith("unknown-split"))).toEqual([]);
+});
+
+test("an annotation file that is none costs its split, not the others", async () => {
+  const root = await rawFiles({ "train_sent_emo.csv": csv(row(0, 0)), "dev_sent_emo.csv": "", "test_sent_emo.csv": "text;label\na;joy\n" });
+
+  const { notices, records } = await convert("meld", root);
+
+  expect(records).toHaveLength(1);
+  expect(notices.filter((text) => text.startsWith("bad-file"))).toEqual([
+    "bad-file dev_sent_emo.csv: this file is empty, expected a CSV file with a header row",
+    expect.stringMatching(/^bad-file test_sent_emo\.csv:1: the header has no column "Utterance", "Speaker", /),
+  ]);
+  await expect(convert("meld", await rawFiles({ "dev_sent_emo.csv": "" }))).rejects.toThrow(/no record came of this folder; first fault: .*dev_sent_emo\.csv: this file is empty/);
+});
+
 test("a folder without annotations says where they come from", async () => {
   const root = await rawFiles({ "video.mp4": "x" });
 
