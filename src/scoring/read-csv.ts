@@ -43,6 +43,7 @@ export async function readCsvAnswers(path: string, { role, task, split, accepted
     const where = `${path}:${row.line}`;
     if (row.kind === "fault") problems.push({ kind: "DataError", where, what: row.what });
     else if (splitColumn !== undefined && SPLIT_WORDS[row.cell(splitColumn)] !== split) others += 1;
+    else if (!hasNumbers(row, header.columns)) problems.push({ kind: "DataError", where, what: `Dialogue_ID "${row.cell("Dialogue_ID")}" and Utterance_ID "${row.cell("Utterance_ID")}", expected two whole numbers` });
     else rows.push({ where, ...idOf(row), ...(goldColumn === undefined ? {} : { gold: row.cell(goldColumn) }), ...(role === "predictions" ? { response: row.cell(column) } : {}) });
   }
   if (problems.length > 0) throw new UserError(problems);
@@ -70,10 +71,19 @@ function notesOf({ encoding, others, split }: { readonly encoding: string; reado
   ];
 }
 
+/** Whether MELD's two numbers name the rows. */
+function isNumbered(columns: readonly string[]): boolean {
+  return columns.includes("Dialogue_ID") && columns.includes("Utterance_ID");
+}
+
+function hasNumbers(row: CsvRow, columns: readonly string[]): boolean {
+  return !isNumbered(columns) || [row.number("Dialogue_ID"), row.number("Utterance_ID")].every((number) => Number.isInteger(number) && number >= 0);
+}
+
 function idReader(columns: readonly string[]): (row: CsvRow) => { readonly id?: string } {
   const single = columns.find((name) => ["id", "sample_id"].includes(name));
   if (single !== undefined) return (row) => ({ id: row.cell(single) });
-  if (columns.includes("Dialogue_ID") && columns.includes("Utterance_ID")) return (row) => ({ id: utteranceId(Number(row.cell("Dialogue_ID")), Number(row.cell("Utterance_ID"))) });
+  if (isNumbered(columns)) return (row) => ({ id: utteranceId(Number(row.cell("Dialogue_ID")), Number(row.cell("Utterance_ID"))) });
   if (columns.includes("video_id") && columns.includes("clip_id")) return (row) => ({ id: `${row.cell("video_id")}$_$${row.cell("clip_id")}` });
   return () => ({});
 }

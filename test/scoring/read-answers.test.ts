@@ -80,6 +80,7 @@ test.each([
   ["y_pred,y_pred\n1,2\n", 'the column "y_pred" is there twice'],
   ["y_true,y_pred\njoy\n", ":2: got 1 cells, expected 2 as in the header"],
   ["y_pred\n", "no row below the header"],
+  ["Dialogue_ID,Utterance_ID,y_pred\n0,0,joy\n,1,joy\n", ':3: Dialogue_ID "" and Utterance_ID "1", expected two whole numbers'],
   ['{"foo":1}\n', "found an item with the keys foo, which is no format of predictions"],
   ['{"query":"q","response":"Joy."}\n', "this file holds ms-swift rows, which are no output of a system.\n  Name it as --gold."],
   ['{"id":"a","task":"msa","gold":"x","response":"y"}\n', 'got a prediction of "msa", expected erc (1 such lines)'],

@@ -22,7 +22,7 @@ export interface ScoreFlags {
 
 export function scoreCommand(launch: Launch): Command {
   return new Command("score")
-    .description("score the output of any system: m2se predictions, ECAC JSON, CSV with y_true and y_pred, ms-swift inference")
+    .description("score the output of any system: m2se predictions, ECAC JSON, CSV with y_true and y_pred, ms-swift and LLaMA-Factory predictions")
     .addOption(new Option("--task <task>", "what was asked; mer is the paper's name of erc").choices([...TASK_NAMES, "mer"]).makeOptionMandatory())
     .addOption(new Option("--protocol <protocol>", "whose way of counting: the benchmark's program, the paper's script for its own or for other models, or m2se eval").choices([...PROTOCOLS]).makeOptionMandatory())
     .requiredOption("--predictions <file>", "what the system said")

@@ -14,28 +14,32 @@ export interface EcfMapping {
 export async function readEcfMapping(path: string): Promise<EcfMapping> {
   const clips = new Map<string, string>();
   const notices: ConverterEvent[] = [];
-  let conversation: string | undefined;
-  let left = 0;
+  let current: { readonly id: string; readonly size: number; seen: number } | undefined;
   let number = 0;
+  const tell = (what: string): void => void notices.push(notice("bad-row", `${path}:${number}`, what));
+  const finish = (): void => {
+    if (current !== undefined && current.seen < current.size) tell(`conversation ${current.id} ends after ${current.seen} of ${current.size} utterances: which of the others are MELD's cannot be told`);
+  };
   for await (const line of textLines(path, await detectEncoding(path))) {
     number += 1;
-    const [, id, count] = /^(\d+) (\d+)\s*$/.exec(line) ?? [];
-    if (left <= 0 && id !== undefined) {
-      conversation = id;
-      left = Number(count) + 1; // the line of pairs comes first, and is empty when there are none
+    const [, id, size] = /^(\d+) (\d+)\s*$/.exec(line) ?? [];
+    if (id !== undefined) {
+      finish();
+      current = { id, size: Number(size), seen: 0 };
       continue;
     }
-    if (left <= 0) {
-      if (line.trim() !== "") notices.push(notice("bad-row", `${path}:${number}`, `got ${JSON.stringify(line.slice(0, 60))}, expected a conversation's number and length`));
-      continue;
-    }
-    left -= 1;
+    if (/^\s*(?:\(|$)/.test(line)) continue; // the pairs; an empty line when there are none
     const [, utterance, clip = ""] = /^(\d+) \| .*\|\s*(\S*)\s*$/.exec(line) ?? [];
-    if (utterance === undefined || clip === "") continue;
+    if (utterance === undefined || current === undefined) {
+      tell(`got ${JSON.stringify(line.slice(0, 60))}, expected a conversation's number and length, its pairs, or an utterance`);
+      continue;
+    }
+    current.seen += 1;
     const [, word = "", key] = /^([a-z]+)_(dia\d+_utt\d+)$/.exec(clip) ?? [];
     const split = readSplit(word);
-    if (key === undefined || split === undefined) notices.push(notice("bad-row", `${path}:${number}`, `got the clip "${clip}", expected a name such as train_dia152_utt0`));
-    else clips.set(`dia${conversation ?? ""}utt${utterance}`, `meld/${split.value}/${key}`);
+    if (clip !== "" && (key === undefined || split === undefined)) tell(`got the clip "${clip}", expected a name such as train_dia152_utt0`);
+    else if (key !== undefined && split !== undefined) clips.set(`dia${current.id}utt${utterance}`, `meld/${split.value}/${key}`);
   }
+  finish();
   return { notices, clipOf: (utterance) => clips.get(utterance) };
 }

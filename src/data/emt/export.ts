@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { describeSystemError } from "../../core/files.ts";
-import { mediaRootOf, readDatasetInfo } from "../dataset.ts";
+import { mediaRootOf, readDatasetInfo, requireFolder } from "../dataset.ts";
 import { openTextWriter } from "../files/text-writer.ts";
 import { streamJsonl } from "../jsonl.ts";
 import { recordSchema, SPLITS } from "../record.ts";
@@ -32,6 +32,7 @@ export type ExportedFiles = Readonly<Record<string, number>>;
 /** @throws UserError - DataError with the faults of the first broken lines, a folder that is not empty, or a dataset without rows of these tasks. */
 export async function exportDataset({ root, out, form, tasks, mediaPrefix }: ExportInput): Promise<ExportedFiles> {
   await requireEmpty(out);
+  await requireFolder(root);
   const prefix = mediaPrefix ?? `${resolve(await mediaRootOf(root, await readDatasetInfo(root)))}${sep}`;
   const files = new Map<string, RowFile>();
   try {

@@ -97,7 +97,8 @@ export interface ConversationLine {
 }
 
 /** What a prompt asks, by its identifier, else by its wording; undefined for a prompt of no known task. */
-export function readPrompt(query: string): PaperPrompt | undefined {
+export function readPrompt(written: string): PaperPrompt | undefined {
+  const query = written.replaceAll("\r\n", "\n");
   const conversation = readConversation(query);
   if (conversation !== undefined) return conversation;
   const [, said, rest = query] = /^The person(?: in (?:the )?video)? says: ?'([\s\S]*)' ?([\s\S]*)$/.exec(query) ?? [];

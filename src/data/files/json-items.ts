@@ -89,8 +89,15 @@ function parseItem(text: string, line: number): JsonItem {
   try {
     return { kind: "item", line, value: JSON.parse(text) };
   } catch (error) {
+    const repaired = withoutPythonNumbers(text);
+    if (repaired !== text) return parseItem(repaired, line);
     return { kind: "fault", line, what: `this is not JSON: ${error instanceof Error ? error.message.replace(/\s+/g, " ").slice(0, 160) : String(error)}` };
   }
+}
+
+/** Python's json module writes NaN and Infinity (log probabilities), which JSON does not have: null takes their place. */
+function withoutPythonNumbers(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) => (token.startsWith('"') ? token : "null"));
 }
 
 const LINE_FEED = 0x0a;

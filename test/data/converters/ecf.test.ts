@@ -55,6 +55,19 @@ test("the mapping gives MELD's clip and name of an utterance; ECF's own clip com
   expect(meld.records.flatMap((record) => record.utterances.map(({ media }) => media?.video))).toEqual(["MELD.Raw/train_splits/dia7_utt0.mp4", "MELD.Raw/output_repeated_splits_test/dia4_utt1.mp4", undefined]);
 });
 
+test("a mapping that is cut off says which utterances it does not know, and blank lines that are gone shift nothing", async () => {
+  const train = json(conversation(1, [{}, {}], []), conversation(2, [{}], []));
+  const cut = await convert("ecf", await rawFiles({ "Subtask_2_train.json": train, "all_data_pair_ECFvsMELD.txt": MAPPING.split("\n").slice(0, 3).join("\n") }));
+  const tight = await convert("ecf", await rawFiles({ "Subtask_2_train.json": train, "all_data_pair_ECFvsMELD.txt": "2 1\n1 | Joey | neutral | Hi . | \n1 2\n1 | Joey | neutral | Hi . | train_dia7_utt0\nnonsense\n2 | Joey | joy | Ha . | dia4\n" }));
+
+  expect(cut.notices).toContain("bad-row all_data_pair_ECFvsMELD.txt:3: conversation 1 ends after 1 of 2 utterances: which of the others are MELD's cannot be told");
+  expect(tight.records.flatMap(({ utterances }) => utterances.map(({ clip }) => clip))).toEqual(["meld/train/dia7_utt0", "ecf/dia1utt2", "ecf/dia2utt1"]);
+  expect(tight.notices.filter((text) => text.includes("ECFvsMELD.txt:"))).toEqual([
+    'bad-row all_data_pair_ECFvsMELD.txt:5: got "nonsense", expected a conversation\'s number and length, its pairs, or an utterance',
+    'bad-row all_data_pair_ECFvsMELD.txt:6: got the clip "dia4", expected a name such as train_dia152_utt0',
+  ]);
+});
+
 test("repeated and missing conversations, wrong pairs and labels are named with file and line", async () => {
   const { records, notices, report } = await convert(
     "ecf",

@@ -51,6 +51,7 @@ test("a dataset without such rows and a folder that is not empty are refused", a
   const root = await dataset();
 
   await expect(exportDataset({ root, out: join(root, "x"), form: "paper", tasks: ["eri"] })).rejects.toThrow(`DataError ${root}: no rows of eri here.`);
+  await expect(exportDataset({ root: join(root, "nowhere"), out: join(root, "x"), form: "paper", tasks: ["erc"] })).rejects.toThrow("nowhere: the dataset's root does not exist.");
   await expect(exportDataset({ root, out: root, form: "paper", tasks: ["erc"] })).rejects.toThrow(`DataError ${root}: --out is not empty.`);
   expect((await readdir(root)).filter((name) => name.includes("tmp"))).toEqual([]);
 });

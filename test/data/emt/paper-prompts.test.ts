@@ -70,6 +70,13 @@ test.each([
   expect(readCauses(response, 3)).toEqual(causes);
 });
 
+test("a question with Windows line ends is read as any other", () => {
+  const { query } = causeTurn(RECORD, 2)!;
+
+  expect(readPrompt(query.replaceAll("\n", "\r\n"))).toEqual(readPrompt(query));
+  expect(readPrompt(query)?.kind).toBe("causes");
+});
+
 test("questions of Emotion-LLaMA's pools are known by their wording", () => {
   expect(readPrompt("What is the emotional state of the person in the video? Please tell me the reason.")).toEqual({ kind: "clip", task: "eri" });
   expect(readPrompt("Detail the facial expressions used in the image.")).toEqual({ kind: "clip", task: "fer" });

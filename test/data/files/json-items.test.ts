@@ -36,6 +36,13 @@ test("a broken item is a fault with its line and the next one is read", async ()
   expect(items.map((item) => (item.kind === "item" ? item.value : [item.line, item.what.slice(0, 16)]))).toEqual([{ a: 1 }, [3, "this is not JSON"], { a: 3 }]);
 });
 
+test("Python's NaN and Infinity are null, but not within strings", async () => {
+  expect(await read('{"a": NaN, "b": [-Infinity, 1], "c": "NaN \\"NaN"}\n{"a": NaN\n')).toEqual([
+    { kind: "item", line: 1, value: { a: null, b: [null, 1], c: 'NaN "NaN' } },
+    { kind: "fault", line: 2, what: expect.stringContaining("this is not JSON") },
+  ]);
+});
+
 test("a list that is cut off says so", async () => {
   expect((await read('[{"a": 1},\n{"a": 2')).at(-1)).toEqual({ kind: "fault", line: 2, what: "the file ends inside this item" });
   expect((await read('[{"a": 1}\n')).at(-1)).toEqual({ kind: "fault", line: 1, what: "the file ends inside this item" });
