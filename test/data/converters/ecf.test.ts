@@ -109,11 +109,11 @@ test("of two files of a split the one with pairs is read, whatever its name; wit
   const labelled = json(conversation(1, [{ emotion: "joy" }], [["1_joy", "1"]]));
   const unlabelled = json({ conversation_ID: 1, conversation: [{ utterance_ID: 1, text: "Hi .", speaker: "Joey" }] });
 
-  const one = await convert("ecf", await rawFiles({ "Subtask_1_test.json": unlabelled, "text/Subtask_2_test.json": labelled }));
+  const one = await convert("ecf", await rawFiles({ "test.json": unlabelled, "text/Subtask_1_test.json": labelled }));
   const none = await convert("ecf", await rawFiles({ "Subtask_1_test.json": unlabelled, "text/Subtask_2_test.json": unlabelled }));
 
   expect(only(one.records).pairs).toEqual([{ emotionUtterance: 1, causeUtterance: 1 }]);
-  expect(one.notices).toContain("input Subtask_1_test.json: the test split is read from text/Subtask_2_test.json; this file is not read");
+  expect(one.notices).toContain("input test.json: the test split is read from text/Subtask_1_test.json; this file is not read");
   expect(Object.keys(none.report.inputs)).toEqual([expect.stringContaining("Subtask_2_test.json")]);
 });
 
