@@ -7,14 +7,13 @@ import { quickRate } from "../doctor/index.ts";
 import { expectedParameters } from "../model/checkpoints/expected-parameters.ts";
 import { weightShapes } from "../model/checkpoints/hf-folder.ts";
 import type { Shapes } from "../model/params.ts";
-import type { Sample } from "../tasks/task.ts";
 import type { Place } from "../train/memory-estimate.ts";
 import { type StageFit, stageFit } from "../train/memory-fit.ts";
-import { openClips } from "./clips.ts";
+import { openClips, surveySamples } from "./clips.ts";
 import { type Experiment, openStreamedExperiment } from "./experiment.ts";
 import { frozenInAll, type PlannedStage, prepareStage, tasksOf } from "./prepare-stage.ts";
 import { adaptedStages } from "./stage-adapters.ts";
-import { streamTrainingSamples, surveyStages } from "./stage-samples.ts";
+import { outlineSamples, streamTrainingSamples } from "./stage-samples.ts";
 
 export interface PlanOptions {
   readonly config: RunConfig;
@@ -45,10 +44,10 @@ export async function planRun({ config, stages: names, signal }: PlanOptions): P
   const base = await baseShapes(experiment);
   const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: config.data.cache });
-  const byRecord = (): AsyncIterable<readonly Sample[]> => streamTrainingSamples(experiment, tasksOf(config, stages));
-  const surveys = await resultOf(surveyStages(experiment, stages, { byRecord, clips, frozen: frozenInAll(experiment, adapted), signal }));
+  const samples = await outlineSamples(experiment, streamTrainingSamples(experiment, tasksOf(config, stages)));
+  const surveyed = await resultOf(surveySamples(experiment, samples, { clips, frozen: frozenInAll(experiment, adapted), signal }));
   const prepared = adapted.map(({ stage, shapes }) => {
-    const { plan, need } = prepareStage(experiment, stage, { surveyed: surveys.get(stage)!, shapes, place, gigaflops: device.gigaflops });
+    const { plan, need } = prepareStage(experiment, stage, { surveyed, shapes, place, gigaflops: device.gigaflops });
     return { plan, fit: stageFit(need, device) };
   });
   return { stages: prepared.map(({ plan }) => plan), device, fits: prepared.map(({ fit }) => fit) };

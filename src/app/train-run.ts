@@ -11,7 +11,7 @@ import { stageFit, type StageNeed } from "../train/memory-fit.ts";
 import { fitProblems, fitWarning } from "../train/memory-words.ts";
 import { claimRunFolder } from "./claim-run-folder.ts";
 import { CacheWatch } from "./cache-watch.ts";
-import { dropsByReason, openClips } from "./clips.ts";
+import { dropsByReason, openClips, surveySamples } from "./clips.ts";
 import { type Experiment, openExperiment, samplesOfRecord } from "./experiment.ts";
 import { baseShapes, placeOf } from "./plan-run.ts";
 import { frozenInAll, prepareStage, supervisionOf, tasksOf } from "./prepare-stage.ts";
@@ -19,7 +19,7 @@ import { provenance, trainingSource } from "./provenance.ts";
 import { isFinished, mediaCacheFolder, openEventLog, stageFolder } from "./run-folder.ts";
 import { runStage } from "./run-stage.ts";
 import { adaptedStages } from "./stage-adapters.ts";
-import { asSeenBy, sampleEncoder, surveyStages } from "./stage-samples.ts";
+import { outlineSamples, sampleEncoder } from "./stage-samples.ts";
 
 export interface TrainOptions {
   readonly config: RunConfig;
@@ -67,19 +67,16 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const clips = await openClips(experiment, { folder: mediaCacheFolder(config, runDir) });
   const tasks = tasksOf(config, stages);
   const byRecord = experiment.dataset.records("train").map((record) => samplesOfRecord(record, tasks, config.data));
-  const surveys = yield* surveyStages(experiment, stages, { byRecord: () => byRecord, clips, frozen: frozenInAll(experiment, adapted), signal });
-  for (const { unreadable } of new Set(surveys.values())) {
-    for (const [reason, count] of Object.entries(dropsByReason(unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
-  }
-  const prepared = adapted.map(({ stage, shapes }) => ({ stage, prepared: prepareStage(experiment, stage, { surveyed: surveys.get(stage)!, shapes, place: placeOf(backend) }) }));
+  const surveyed = yield* surveySamples(experiment, await outlineSamples(experiment, byRecord), { clips, frozen: frozenInAll(experiment, adapted), signal });
+  for (const [reason, count] of Object.entries(dropsByReason(surveyed.unreadable))) yield { kind: "warning", message: `${count} samples left out: ${reason}` };
+  const prepared = adapted.map(({ stage, shapes }) => ({ stage, prepared: prepareStage(experiment, stage, { surveyed, shapes, place: placeOf(backend) }) }));
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
   const watch = new CacheWatch();
   const source = await trainingSource(experiment);
-  const encoder = sampleEncoder(byRecord.flat());
+  const encoder = sampleEncoder(experiment, byRecord.flat());
   for (const each of prepared) {
-    const seen = asSeenBy(experiment, each.stage);
-    yield* runStage({ experiment: seen, ...each, encode: encoder(seen, supervisionOf(each.stage)), source, clips, watch, runDir, signal });
+    yield* runStage({ experiment, ...each, encode: encoder(supervisionOf(each.stage)), source, clips, watch, runDir, signal });
     if (signal.aborted) return;
   }
 }

@@ -13,7 +13,6 @@ export function brokenRules(config: RunConfig): ConfigIssue[] {
       ...nameIssues(config.stages, index),
       ...initFromIssues(config.stages, index),
       ...mixtureIssues(stage, config.levels),
-      ...modalityIssues(stage, config.data),
       ...trainableIssues(stage),
       ...loraIssues(stage),
       ...scheduleIssues(stage),
@@ -49,12 +48,6 @@ function mixtureIssues({ mixture }: StageConfig, levels: Readonly<Record<string,
   if (unknown.length > 0) return unknown;
   const drawn = entries.some(([, level]) => (typeof level === "number" ? level : (levels[level] ?? 0)) > 0);
   return drawn ? [] : [{ path: ["mixture"], what: "no task is ever drawn, expected at least one with a probability above 0" }];
-}
-
-function modalityIssues({ modalities = [] }: StageConfig, data: RunConfig["data"]): ConfigIssue[] {
-  return modalities.flatMap((modality, index) =>
-    data.modalities.includes(modality) ? [] : [{ path: ["modalities", index], what: `got "${modality}", which data.modalities leaves out, expected ${data.modalities.join(", ")}`, hint: "Name it in data.modalities, too: those are the inputs of the trained model." }],
-  );
 }
 
 function trainableIssues({ trainable }: StageConfig): ConfigIssue[] {

@@ -32,11 +32,7 @@ const dataSchema = z.strictObject({
   emotionPrompt: z.enum(EMOTION_PROMPTS).default(PAPER_FORM.emotionPrompt).describe("ERC: about an utterance on its own, as in the paper, or with its whole dialogue, later turns too, in front"),
   causePrompt: z.enum(CAUSE_PROMPTS).default(PAPER_FORM.causePrompt).describe("ECPE: every turn's gold emotion is shown, as in the paper, or none is and the emotion is part of the answer, as in SemEval-2024 task 3"),
   causeTurns: z
-    .strictObject({
-      before: z.number().int().nonnegative().max(1000),
-      after: z.number().int().nonnegative().max(1000),
-      outline: z.boolean().default(false).describe("behind the turns a line for each: its number, emotion, length (a letter, A for no word to G for 15 and more) and speaker, always as far from the answer"),
-    })
+    .strictObject({ before: z.number().int().nonnegative().max(1000), after: z.number().int().nonnegative().max(1000) })
     .optional()
     .describe("ECPE: so many turns before and after the target are shown alone, numbered so that the target always has the same number; absent: the whole conversation, as in the paper"),
   onBad: z.enum(["error", "drop"]).default("error").describe("unreadable media, over-long samples: stop, or drop and count"),
@@ -79,7 +75,6 @@ const stageSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "lower-case letters, digits and dashes"),
   initFrom: z.string().default("base").describe("base, or the name of an earlier stage"),
   mixture: z.partialRecord(z.enum(TASK_NAMES), mixtureLevel).describe("task: high | low | probability per unit and epoch"),
-  modalities: z.array(z.enum(MODALITIES)).optional().describe("inputs of data.modalities that this stage sees; absent: all of them; []: no clip and no transcript, which leaves what a prompt says about turns"),
   lora: loraSchema.optional().describe("adapters added in this stage; absent: those of the stage before, if any"),
   dropout: share.default(0).describe("probability that a number is dropped from what attention and MLP of a decoder layer add to its input, in training alone: against learning a small dataset by heart"),
   promptWeight: fraction.default(0).describe("what a word of a prompt, predicted from those before it as in pretraining, counts in the loss, where a word of an answer counts 1; 0: answers alone are learned, as in the paper"),

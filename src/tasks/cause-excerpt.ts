@@ -19,36 +19,13 @@ export interface Shown {
 }
 
 /** The turns around turn `target` of a record, counted from 1. */
-export function excerptAround({ utterances }: EmtRecord, target: number, { before, after, outline = false }: TurnWindow, markOf: (utterance: Utterance) => string): Shown {
+export function excerptAround({ utterances }: EmtRecord, target: number, { before, after }: TurnWindow, markOf: (utterance: Utterance) => string): Shown {
   const number = before + 1;
   const shift = target - number;
   const first = Math.max(1, target - before);
   const last = target + after;
-  const turns = utterances.slice(first - 1, last).map((utterance, i): Turn => ({ utterance, number: first + i - shift, mark: markOf(utterance) }));
-  const parts = turns.flatMap(({ utterance, number: own, mark }) => [...turnParts(utterance, { number: own, mark }), text("\n")]);
-  return { parts: outline ? [...parts, ...turns.map(outlinePart)] : parts, number, shift, shows: (turn) => turn >= first && turn <= last };
-}
-
-interface Turn {
-  readonly utterance: Utterance;
-  readonly number: number;
-  readonly mark: string;
-}
-
-/**
- * What a turn is, without its words: `{number}{mark} {length} {speaker}`. Where causes stand depends on how long turns are, which a small
- * decoder does not learn to count; and here a turn is always as far from the answer, whatever is said in those between.
- */
-function outlinePart({ utterance: { text: transcript, speaker }, number, mark }: Turn): Part {
-  return text(`${number}${mark} ${lengthLetter(transcript)}${speaker === undefined ? "" : ` ${speaker}`}\n`);
-}
-
-const LETTERS = "ABCDEFG";
-
-/** A letter for the number of words: none, 1, 2, 3 to 5, 6 to 9, 10 to 14, more; each class about 1.6 times the last. */
-function lengthLetter(transcript: string): string {
-  const words = transcript.split(/\s+/).filter((word) => word !== "").length;
-  return LETTERS[Math.min(LETTERS.length - 1, Math.floor(1.5 * Math.log2(words + 1)))] ?? "";
+  const parts = utterances.slice(first - 1, last).flatMap((utterance, i) => [...turnParts(utterance, { number: first + i - shift, mark: markOf(utterance) }), text("\n")]);
+  return { parts, number, shift, shows: (turn) => turn >= first && turn <= last };
 }
 
 /** The answer with `shift` added to the numbers of its turns, 0 for one before the first; one that cannot be read stays as it is. */

@@ -13,8 +13,6 @@ export const CAUSE_PROMPTS = ["emotions-given", "emotions-asked"] as const;
 export interface TurnWindow {
   readonly before: number;
   readonly after: number;
-  /** A line about every turn behind them all; see src/tasks/cause-excerpt.ts. */
-  readonly outline?: boolean;
 }
 
 export interface PromptForm {

@@ -35,15 +35,6 @@ test("the mixture's words are levels, and something is drawn", () => {
   expect(issuesOf([{ mixture: { msa: "constructor" } }])).toHaveLength(1);
 });
 
-test("a stage sees inputs that the experiment has", () => {
-  const data = { root: "r", modalities: ["text", "video"] };
-
-  expect(issuesOf([{ modalities: [] }, { modalities: ["text"] }, {}], { data })).toEqual([]);
-  expect(issuesOf([{ modalities: ["text", "audio"] }], { data })).toEqual([
-    'stages.0.modalities.1: got "audio", which data.modalities leaves out, expected text, video | Name it in data.modalities, too: those are the inputs of the trained model.',
-  ]);
-});
-
 test("a stage trains something", () => {
   expect(issuesOf([{ trainable: [{ match: "lora", learningRate: 0 }] }])).toEqual([
     "stages.0.trainable: every learning rate is 0, expected at least one above 0 | A stage that trains nothing can be left out.",

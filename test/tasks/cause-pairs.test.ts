@@ -45,35 +45,6 @@ test("an excerpt shows the turns around its target, which has the same number in
   expect([joy?.target, surprise?.target]).toEqual(["2_joy,2", "2_surprise,1"]);
 });
 
-test("an outline behind an excerpt says of every turn what it is without its words", () => {
-  const [joy, surprise] = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 1, after: 1, outline: true } });
-
-  // "I got the part!" has four words, "Oh." and "What?" one; the last turn has no speaker.
-  expect(renderPrompt(joy!)).toMatch(/\n3_neutral\. Ross: Oh\.\n2_joy D Joey\n3_neutral B Ross\nTarget utterance:2_joy\.\n<cause> /);
-  expect(renderPrompt(surprise!)).toMatch(/\n2_surprise\. What\?\n1_neutral B Ross\n2_surprise B\nTarget utterance:2_surprise\.\n<cause> /);
-  // Its lines are no turns that could be named.
-  expect(causePairs.weighing!.candidates(surprise!)).toEqual(causePairs.weighing!.candidates(causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 1, after: 1 } })[1]!));
-});
-
-test.each([
-  ["", "A"],
-  ["one", "B"],
-  ["one two", "C"],
-  ["one two  three", "D"],
-  ["1 2 3 4 5", "D"],
-  ["1 2 3 4 5 6", "E"],
-  ["1 2 3 4 5 6 7 8 9", "E"],
-  ["1 2 3 4 5 6 7 8 9 10", "F"],
-  ["1 2 3 4 5 6 7 8 9 10 11 12 13 14", "F"],
-  ["1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", "G"],
-  ["word ".repeat(90), "G"],
-])("the length of %j is %s", (words, letter) => {
-  const record = { ...conversation, utterances: conversation.utterances.map((utterance, i) => (i === 2 ? { ...utterance, text: words } : utterance)) };
-  const [, surprise] = causePairs.samples(record, { ...PAPER_FORM, causeTurns: { before: 0, after: 0, outline: true } });
-
-  expect(renderPrompt(surprise!)).toContain(`\n1_surprise ${letter}\nTarget`);
-});
-
 test("answers about an excerpt count in the conversation's numbers, with causes that it does not show", () => {
   const samples = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 1, after: 1 } });
   const [, surprise] = samples;
