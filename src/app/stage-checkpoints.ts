@@ -41,11 +41,13 @@ export interface StageCheckpoints {
 export async function openStageCheckpoints(underWay: StageUnderWay): Promise<StageCheckpoints> {
   const { config, stage, runDir, weights, prepared } = underWay;
   const folder = stageFolder(config, stage.name, runDir);
-  const resumed = await resumePoint(folder, underWay);
+  // Once for all checkpoints: a large dataset has a million ids.
+  const samples = samplesHash(underWay);
+  const resumed = await resumePoint(folder, underWay, samples);
   const changed = [...new Set([...weights.changed, ...prepared.learningRates.keys()])];
   let { best } = resumed;
   const save = async (step: number): Promise<string> => {
-    const checkpoint = await saveCheckpoint(folder, { weights: storeTensors(weights.params, changed), optimizer: resumed.moments, state: stateAfter(step, underWay, best) });
+    const checkpoint = await saveCheckpoint(folder, { weights: storeTensors(weights.params, changed), optimizer: resumed.moments, state: stateAfter(step, underWay, { samples, best }) });
     await rotateCheckpoints(folder, { keep: stage.checkpoints.keep, protect: best === null ? [] : [join(folder, stepFolderName(best.step))] });
     return checkpoint.folder;
   };
@@ -66,18 +68,16 @@ interface ResumePoint {
   readonly best: BestResult | null;
 }
 
-async function resumePoint(folder: string, underWay: StageUnderWay): Promise<ResumePoint> {
-  const { config, stage, weights: { params, base, parent } } = underWay;
+async function resumePoint(folder: string, { config, stage, weights: { params, base, parent } }: StageUnderWay, samples: string): Promise<ResumePoint> {
   const latest = await latestCheckpoint(folder);
   if (latest === undefined) return { step: 0, moments: new Map(), best: null };
   const checkpoint = await readCheckpoint(latest);
-  checkCheckpoint(checkpoint, { base, parent: parent?.hash ?? null, stage: stage.name, configHash: configHash(config, stage), samples: samplesHash(underWay) });
+  checkCheckpoint(checkpoint, { base, parent: parent?.hash ?? null, stage: stage.name, configHash: configHash(config, stage), samples });
   await loadCheckpointWeights(checkpoint, params);
   return { step: checkpoint.state.step, moments: await readCheckpointOptimizer(checkpoint), best: checkpoint.state.best };
 }
 
-function stateAfter(step: number, underWay: StageUnderWay, best: BestResult | null): CheckpointState {
-  const { config, stage, weights, prepared: { schedule } } = underWay;
+function stateAfter(step: number, { config, stage, weights, prepared: { schedule } }: StageUnderWay, found: Pick<CheckpointState, "samples" | "best">): CheckpointState {
   return {
     stage: stage.name,
     step,
@@ -85,9 +85,8 @@ function stateAfter(step: number, underWay: StageUnderWay, best: BestResult | nu
     epoch: step === 0 ? 0 : locateStep(schedule, step).epoch,
     seed: config.seed,
     configHash: configHash(config, stage),
-    samples: samplesHash(underWay),
     lineage: { base: weights.base, parent: weights.parent?.hash ?? null },
-    best,
+    ...found,
   };
 }
 
