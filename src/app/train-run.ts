@@ -61,7 +61,8 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   yield { kind: "run-start", backend: backend.name, device: backend.device, reason: backend.reason, stages: options.stages, seed: config.seed };
   const notice = frozenBaseNotice(config.model.frozenBase);
   if (notice !== undefined) yield { kind: "warning", message: notice };
-  await writeFileAtomic(join(runDir, "provenance.json"), toJson(await provenance(experiment, backend)));
+  const madeWith = await provenance(experiment, backend);
+  await writeFileAtomic(join(runDir, "provenance.json"), toJson(madeWith));
   const base = await baseShapes(experiment);
   const adapted = await adaptedStages(config, stages, base);
   const clips = await openClips(experiment, { folder: mediaCacheFolder(config, runDir) });
@@ -73,7 +74,7 @@ async function* trainStages(options: TrainOptions, { backend, experiment }: { ba
   const unfinished = await Promise.all(prepared.map(async ({ stage, prepared: { need } }) => ((await isFinished(stageFolder(config, stage.name, runDir))) ? [] : [need])));
   yield* checkMemory(unfinished.flat(), backend);
   const watch = new CacheWatch();
-  const source = await trainingSource(experiment);
+  const source = await trainingSource(experiment, madeWith);
   const encoder = sampleEncoder(experiment, byRecord.flat());
   for (const each of prepared) {
     yield* runStage({ experiment, ...each, encode: encoder(supervisionOf(each.stage)), source, clips, watch, runDir, signal });
