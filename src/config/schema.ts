@@ -6,7 +6,7 @@ import { z } from "zod";
 import { ADAPTER_PREFIX, BACKENDS, FROZEN_BASES, PRECISIONS } from "../backend/names.ts";
 import { FLOAT_TYPES } from "../core/half-floats.ts";
 import { SPLITS } from "../data/record.ts";
-import { CAUSE_PROMPTS, EMOTION_PROMPTS, PAPER_FORM } from "../tasks/prompt-form.ts";
+import { CAUSE_PROMPTS, EMOTION_PROMPTS, PAPER_FORM, TURN_VIEWS } from "../tasks/prompt-form.ts";
 import { TASK_NAMES } from "../tasks/task.ts";
 
 export const MODALITIES = ["video", "audio", "text"] as const;
@@ -32,7 +32,11 @@ const dataSchema = z.strictObject({
   emotionPrompt: z.enum(EMOTION_PROMPTS).default(PAPER_FORM.emotionPrompt).describe("ERC: about an utterance on its own, as in the paper, or with its whole dialogue, later turns too, in front"),
   causePrompt: z.enum(CAUSE_PROMPTS).default(PAPER_FORM.causePrompt).describe("ECPE: every turn's gold emotion is shown, as in the paper, or none is and the emotion is part of the answer, as in SemEval-2024 task 3"),
   causeTurns: z
-    .strictObject({ before: z.number().int().nonnegative().max(1000), after: z.number().int().nonnegative().max(1000) })
+    .strictObject({
+      before: z.number().int().nonnegative().max(1000),
+      after: z.number().int().nonnegative().max(1000),
+      show: z.enum(TURN_VIEWS).default("words").describe("a turn's words, or outline: without them its emotion, its length (a letter, A for no word to G for 15 and more) and whether the target's speaker says it"),
+    })
     .optional()
     .describe("ECPE: so many turns before and after the target are shown alone, numbered so that the target always has the same number; absent: the whole conversation, as in the paper"),
   onBad: z.enum(["error", "drop"]).default("error").describe("unreadable media, over-long samples: stop, or drop and count"),

@@ -9,10 +9,15 @@ export const EMOTION_PROMPTS = ["utterance", "dialogue"] as const;
  */
 export const CAUSE_PROMPTS = ["emotions-given", "emotions-asked"] as const;
 
+/** A turn is shown with its words, or by what it is without them: number, emotion, length and whose it is; see cause-excerpt.ts. */
+export const TURN_VIEWS = ["words", "outline"] as const;
+
 /** Turns that a prompt shows beside its target. */
 export interface TurnWindow {
   readonly before: number;
   readonly after: number;
+  /** Absent: words. */
+  readonly show?: (typeof TURN_VIEWS)[number];
 }
 
 export interface PromptForm {

@@ -45,6 +45,45 @@ test("an excerpt shows the turns around its target, which has the same number in
   expect([joy?.target, surprise?.target]).toEqual(["2_joy,2", "2_surprise,1"]);
 });
 
+test("an outline says of a turn what it is without its words", () => {
+  const window = { before: 1, after: 1 };
+  const outlined = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { ...window, show: "outline" } });
+  const [joy, surprise] = outlined;
+
+  // "I got the part!" has four words, "Oh." and "What?" one; nobody is known to say the last turn.
+  expect(renderPrompt(joy!)).toMatch(/\nInput conversation:\n\|\[clip dia7_utt1\]2_joy\. D same\n3_neutral\. B other\nTarget utterance:2_joy\.\n<cause> The emotion-cause indices of the target utterance are:$/);
+  expect(renderPrompt(surprise!)).toMatch(/\nInput conversation:\n\|1_neutral\. B\n2_surprise\. B\nTarget utterance:2_surprise\.\n<cause> /);
+  // Answers, and what may be answered, are those about the words.
+  const worded = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: window });
+  const answersOf = (samples: typeof outlined) => samples.map((sample) => ({ ...sample, instruction: causePairs.weighing!.candidates(sample) }));
+  expect(answersOf(outlined)).toEqual(answersOf(worded));
+});
+
+test("an outline of a conversation without labels has lengths and speakers", () => {
+  const [joy] = causePairs.samples(conversation, { ...PAPER_FORM, causePrompt: "emotions-asked", causeTurns: { before: 0, after: 1, show: "outline" } });
+
+  expect(renderPrompt(joy!)).toMatch(/\n\|\[clip dia7_utt1\]1\. D same\n2\. B other\nTarget utterance:1\.\n/);
+});
+
+test.each([
+  ["", "A"],
+  ["one", "B"],
+  ["one two", "C"],
+  ["one two  three", "D"],
+  ["1 2 3 4 5", "D"],
+  ["1 2 3 4 5 6", "E"],
+  ["1 2 3 4 5 6 7 8 9", "E"],
+  ["1 2 3 4 5 6 7 8 9 10", "F"],
+  ["1 2 3 4 5 6 7 8 9 10 11 12 13 14", "F"],
+  ["1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", "G"],
+  ["word ".repeat(90), "G"],
+])("the length of %j is %s", (words, letter) => {
+  const record = { ...conversation, utterances: conversation.utterances.map((utterance, i) => (i === 2 ? { ...utterance, text: words } : utterance)) };
+  const [, surprise] = causePairs.samples(record, { ...PAPER_FORM, causeTurns: { before: 0, after: 0, show: "outline" } });
+
+  expect(renderPrompt(surprise!)).toContain(`\n|1_surprise. ${letter}\nTarget`);
+});
+
 test("answers about an excerpt count in the conversation's numbers, with causes that it does not show", () => {
   const samples = causePairs.samples(conversation, { ...PAPER_FORM, causeTurns: { before: 1, after: 1 } });
   const [, surprise] = samples;
