@@ -78,6 +78,14 @@ test.each(["meld-text.yaml", "ecf-pairs.yaml", "ecf-semeval.yaml"])("%s trains a
   }
 });
 
+test("ecf-outline.yaml trains what ecf-pairs.yaml does, on the same data and model, and shows no words", async () => {
+  const [outline, pairs] = await Promise.all(["ecf-outline.yaml", "ecf-pairs.yaml"].map(async (file) => (await loadConfig(join(FOLDER, file))).config));
+
+  expect(outline!.data).toEqual({ ...pairs!.data, causeTurns: { ...pairs!.data.causeTurns, show: "outline" } });
+  expect([outline!.model, outline!.eval]).toEqual([pairs!.model, pairs!.eval]);
+  expect(outline!.stages.map(({ name, promptWeight, checkpoints }) => ({ name, promptWeight, task: checkpoints.best?.task }))).toEqual([{ name: "pairs", promptWeight: 0, task: "ecpe" }]);
+});
+
 test("the real-data presets differ in what their prompts show", async () => {
   const dataOf = async (file: string) => (await loadConfig(join(FOLDER, file))).config.data;
 
