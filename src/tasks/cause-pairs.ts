@@ -15,7 +15,7 @@ import { PAPER_FORM } from "./prompt-form.ts";
 import type { PromptForm } from "./prompt-form.ts";
 import { clipParts, conversationParts, recordPrefixKey, sampleId, text, turnSample } from "./prompt.ts";
 import { answerByRule, mostFrequent } from "./rules.ts";
-import { goldOf, type Sample, type ScoredRow, type Scores, type Task } from "./task.ts";
+import { goldOf, type Part, type Sample, type ScoredRow, type Scores, type Task } from "./task.ts";
 
 /** The released test file has no identifier for this task; this one is ours. */
 const IDENTIFIER = "<cause>";
@@ -70,19 +70,21 @@ function samples(record: EmtRecord, { causePrompt, causeTurns }: PromptForm = PA
     const causes = pairs.filter(({ emotionUtterance }) => emotionUtterance === i + 1).map((pair) => ({ ...pair, emotion }));
     const turn = { ...shared, prefix, utterance, mark: markOf(utterance) };
     if (causeTurns === undefined) return [turnSample({ ...turn, number: i + 1, target: renderPairs(causes) })];
-    return [excerptSample({ ...turn, shown: excerptAround(record, i + 1, causeTurns, markOf), causes })];
+    // What an outline leaves out is where an emotion shows that the prompt does not give.
+    const words = isGiven || causeTurns.show !== "outline" ? [] : wordsOf(utterance);
+    return [excerptSample({ ...turn, shown: excerptAround(record, i + 1, causeTurns, markOf), words, causes })];
   });
 }
 
-/** A sample whose instruction shows the target among the turns around it, and so does not say it once more. */
+/** A sample whose instruction shows the target among the turns around it; `words` are the target's where those leave them out. */
 function excerptSample(input: ExcerptInput): Sample {
-  const { record, utterance, shown, mark, identifier, question, causes, ...shared } = input;
+  const { record, utterance, shown, words, mark, identifier, question, causes, ...shared } = input;
   const near = renderPairs(causes.filter(({ causeUtterance }) => shown.shows(causeUtterance)));
   return {
     ...shared,
     id: sampleId(utterance, shared.task),
     recordId: record.id,
-    instruction: [...clipParts(utterance), ...shown.parts, text(`Target utterance:${shown.number}${mark}.\n${identifier} ${question}`)],
+    instruction: [...clipParts(utterance), ...shown.parts, text(`Target utterance:${shown.number}${mark}.`), ...words, text(`\n${identifier} ${question}`)],
     target: shiftPairs(near, -shown.shift),
     excerpt: { shift: shown.shift, gold: renderPairs(causes) },
   };
@@ -93,9 +95,14 @@ interface ExcerptInput extends Pick<Sample, "task" | "unit" | "prefixKey" | "pre
   readonly utterance: Utterance;
   readonly mark: string;
   readonly shown: Shown;
+  readonly words: readonly Part[];
   readonly identifier: string;
   readonly question: string;
   readonly causes: readonly EmotionPair[];
+}
+
+function wordsOf({ speaker, text: transcript }: Utterance): readonly Part[] {
+  return [text(speaker === undefined ? " " : ` ${speaker}: `), { kind: "transcript", text: transcript }];
 }
 
 /**

@@ -59,10 +59,12 @@ test("an outline says of a turn what it is without its words", () => {
   expect(answersOf(outlined)).toEqual(answersOf(worded));
 });
 
-test("an outline of a conversation without labels has lengths and speakers", () => {
-  const [joy] = causePairs.samples(conversation, { ...PAPER_FORM, causePrompt: "emotions-asked", causeTurns: { before: 0, after: 1, show: "outline" } });
+test("an outline of a conversation without labels has lengths and speakers, and the target's words, where its emotion shows", () => {
+  const [joy, , surprise] = causePairs.samples(conversation, { ...PAPER_FORM, causePrompt: "emotions-asked", causeTurns: { before: 0, after: 1, show: "outline" } });
 
-  expect(renderPrompt(joy!)).toMatch(/\n\|\[clip dia7_utt1\]1\. D same\n2\. B other\nTarget utterance:1\.\n/);
+  expect(renderPrompt(joy!)).toMatch(/\n\|\[clip dia7_utt1\]1\. D same\n2\. B other\nTarget utterance:1\. Joey: I got the part!\n<cause> The emotion-cause pairs of the target utterance are:$/);
+  expect(renderPrompt(surprise!)).toMatch(/\n\|1\. B\nTarget utterance:1\. What\?\n<cause> /);
+  expect(new Set(causePairs.weighing!.candidates(joy!).flatMap((answer) => [...answer.matchAll(/,(\d)/g)].map(([, cause]) => cause)))).toEqual(new Set(["1", "2"]));
 });
 
 test.each([
