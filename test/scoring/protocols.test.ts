@@ -49,6 +49,9 @@ test("scores of sentiment in words: the metrics of the sign, and nothing that ne
   expect(alignment).toMatchObject({ by: "name", otherGold: { count: 1, first: ["v$_$1"] }, missing: { count: 1, first: ["v$_$2"] } });
 });
 
+/** A pair of every emotion. */
+const SIX = ["anger", "disgust", "fear", "joy", "sadness", "surprise"].map((emotion) => `1_${emotion},1`);
+
 test.each<readonly [string, readonly Row[], Omit<ScoreOptions, "predictions">, string]>([
   ["gold answers of another task", [["Positive.", "Joy."]], { task: "erc", protocol: "official" }, 'gold answers such as "Positive." are no labels of this task (1 of 1 rows). Expected neutral, surprise'],
   ["label numbers", [["3", "3"]], { task: "erc", protocol: "official" }, "Label numbers differ between programs: write the words."],
@@ -60,7 +63,8 @@ test.each<readonly [string, readonly Row[], Omit<ScoreOptions, "predictions">, s
   ["a crash of the script: a label that it does not know", [["Joy.", "Glee."]], { task: "erc", protocol: "paper", slips: true }, 'compute_result.py ends here: ValueError: "Glee." is not in list'],
   ["a crash of the script: no negative clip", [["Positive.", "Positive."]], { task: "msa", protocol: "paper", slips: true }, "ZeroDivisionError: no negative clip"],
   ["a crash of the script: an empty answer", [["1_joy,1", ""]], { task: "ecpe", protocol: "paper", slips: true }, "IndexError: list index out of range"],
-  ["a crash of the script: an emotion never predicted", [["1_joy,1", "1_joy,1"]], { task: "ecpe", protocol: "paper", slips: true }, "ZeroDivisionError: anger is not in the gold answers"],
+  ["a crash of the script: an emotion that is not there", [["1_joy,1", "1_joy,1"]], { task: "ecpe", protocol: "paper", slips: true }, "ZeroDivisionError: anger is not in the gold answers"],
+  ["a crash of the script: an emotion never predicted", SIX.map((pair) => [pair, pair.replace("fear", "joy")]), { task: "ecpe", protocol: "paper", slips: true }, "ZeroDivisionError: fear is never predicted"],
   ["a gold label that other_emotion does not know", [["Joy.", "joy"]], { task: "erc", protocol: "paper-other", slips: true }, "ValueError: 'Joy.' is not in list"],
   ["a gold label that other_sentiment does not know", [["Neutral.", "x"]], { task: "msa", protocol: "paper-other", slips: true }, "ValueError: 'Neutral.' is not in list"],
 ])("%s: refused", async (_, rows, options, message) => {
