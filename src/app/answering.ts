@@ -35,8 +35,8 @@ export async function openAnswering(source: { readonly runDir: string } | { read
     config,
     label: isRun ? undefined : `${chosen.state.stage}-${basename(chosen.folder)}`,
     loadWeights: async ({ model }) => {
-      const { params, base } = await loadBase(config, model);
-      checkCheckpoint(chosen, { base });
+      const { params, base, tokenizer } = await loadBase(config, model);
+      checkCheckpoint(chosen, { base, tokenizer });
       return { params, checkpoint: chosen, changed: await loadCheckpointWeights(chosen, params) };
     },
   };

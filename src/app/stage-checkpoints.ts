@@ -85,7 +85,7 @@ function stateAfter(step: number, { config, stage, weights, prepared: { schedule
     epoch: step === 0 ? 0 : locateStep(schedule, step).epoch,
     seed: config.seed,
     configHash: configHash(config, stage),
-    lineage: { base: weights.base, parent: weights.parent?.hash ?? null },
+    lineage: { base: weights.base, tokenizer: weights.tokenizer, parent: weights.parent?.hash ?? null },
     ...found,
   };
 }

@@ -6,6 +6,7 @@ import { packsOf } from "../model/frozen-base.ts";
 import { initRandom } from "../model/init.ts";
 import { ParamStore } from "../model/params.ts";
 import { checkCheckpoint, type Checkpoint, loadCheckpointWeights } from "../train/checkpoint.ts";
+import { tokenizerHash } from "../text/tokenizer-files.ts";
 import { stageFolder, stageResult } from "./run-folder.ts";
 import { startAdapters } from "./stage-adapters.ts";
 
@@ -13,15 +14,17 @@ export interface StageWeights {
   readonly params: ParamStore;
   /** Names that differ from the base model. */
   readonly changed: readonly string[];
+  /** What they descend from: hashes of the base model and of its tokenizer, and the checkpoint of the stage before. */
   readonly base: string;
+  readonly tokenizer: string;
   readonly parent: Checkpoint | undefined;
   readonly warnings: readonly string[];
 }
 
-/** The base model's weights, loaded or random; what no file holds is random in any case. */
-export async function loadBase(config: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<{ params: ParamStore; base: string }> {
+/** The base model's weights, loaded or random, with its hash and its tokenizer's; what no file holds is random in any case. */
+export async function loadBase(config: Pick<RunConfig, "model" | "seed">, folder: ModelFolder): Promise<Pick<StageWeights, "params" | "base" | "tokenizer">> {
   const { model: { init }, seed } = config;
-  return { params: await loadBaseWeights(config, folder), base: await baseHash(folder, { init, seed }) };
+  return { params: await loadBaseWeights(config, folder), base: await baseHash(folder, { init, seed }), tokenizer: await tokenizerHash(folder.folder) };
 }
 
 /** Those of the base model's weights that are wanted. */
@@ -34,12 +37,12 @@ export async function loadBaseWeights({ model: { init, frozenBase }, seed }: Pic
 
 /** What a stage starts from; its parent stage must have been trained in this run directory. */
 export async function startStage(config: RunConfig, stage: StageConfig, { folder, runDir }: { folder: ModelFolder; runDir: string }): Promise<StageWeights> {
-  const { params, base } = await loadBase(config, folder);
-  const parent = stage.initFrom === "base" ? undefined : await parentCheckpoint(config, stage, { runDir, base });
+  const { params, base, tokenizer } = await loadBase(config, folder);
+  const parent = stage.initFrom === "base" ? undefined : await parentCheckpoint(config, stage, { runDir, base, tokenizer });
   const changed = new Set(parent === undefined ? [] : await loadCheckpointWeights(parent, params));
   const adapters = await startAdapters(config, stage, { params, base });
   for (const name of adapters.changed) changed.add(name);
-  return { params, changed: [...changed], base, parent, warnings: adapters.warnings };
+  return { params, changed: [...changed], base, tokenizer, parent, warnings: adapters.warnings };
 }
 
 /** The result of the stage that a stage starts from. @throws UserError - CheckpointError when it was not trained to its end in this run directory. */
@@ -55,8 +58,8 @@ export async function requireParent(config: RunConfig, { name, initFrom }: Pick<
   });
 }
 
-async function parentCheckpoint(config: RunConfig, stage: StageConfig, { runDir, base }: { runDir: string; base: string }): Promise<Checkpoint> {
+async function parentCheckpoint(config: RunConfig, stage: StageConfig, { runDir, base, tokenizer }: { runDir: string } & Pick<StageWeights, "base" | "tokenizer">): Promise<Checkpoint> {
   const checkpoint = await requireParent(config, stage, runDir);
-  checkCheckpoint(checkpoint, { base, stage: stage.initFrom });
+  checkCheckpoint(checkpoint, { base, tokenizer, stage: stage.initFrom });
   return checkpoint;
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { UserError, type Problem } from "../core/errors.ts";
 import { describeSystemError } from "../core/files.ts";
+import { sha256, sha256File } from "../core/hash.ts";
 
 export interface AddedToken {
   readonly content: string;
@@ -88,6 +89,11 @@ export async function tokenizerFiles(folder: string): Promise<string[]> {
   const paths = FILES.map((name) => join(folder, name));
   const areThere = await Promise.all(paths.map(fileExists));
   return paths.filter((_, i) => areThere[i]);
+}
+
+/** Hash of every file that says what the tokens are. */
+export async function tokenizerHash(folder: string): Promise<string> {
+  return sha256(...(await Promise.all((await tokenizerFiles(folder)).map(sha256File))));
 }
 
 export const CONFIG_HINT = "It lies beside the vocabulary in every published model folder";

@@ -33,8 +33,8 @@ const stateSchema = z.strictObject({
   configHash: z.string(),
   /** Hash of the samples that steps are drawn from; older checkpoints lack it. */
   samples: z.string().optional(),
-  /** Hash of the base model (`baseHash`), and of the checkpoint that the stage started from. */
-  lineage: z.strictObject({ base: z.string(), parent: z.string().nullable() }),
+  /** Hashes of the base model (`baseHash`), of its tokenizer (`tokenizerHash`; older checkpoints lack it), and of the checkpoint that the stage started from. */
+  lineage: z.strictObject({ base: z.string(), tokenizer: z.string().optional(), parent: z.string().nullable() }),
   /** The best validation result of the stage so far, and the step it belongs to. */
   best: z.strictObject({ step: z.number().int(), task: z.string(), metric: z.string(), value: z.number() }).nullable(),
 });
@@ -136,10 +136,11 @@ export async function readCheckpointOptimizer({ folder }: Checkpoint): Promise<A
  * @param expected - the fields to compare; what is left out may be anything.
  * @throws UserError - CheckpointError for each difference.
  */
-export function checkCheckpoint({ folder, state }: Checkpoint, expected: { readonly base?: string; readonly parent?: string | null; readonly stage?: string; readonly configHash?: string; readonly samples?: string }): void {
+export function checkCheckpoint({ folder, state }: Checkpoint, expected: { readonly base?: string; readonly tokenizer?: string; readonly parent?: string | null; readonly stage?: string; readonly configHash?: string; readonly samples?: string }): void {
   const rules: readonly (readonly [found: string | null, wanted: string | null | undefined, what: string, hint: string])[] = [
     [state.stage, expected.stage, "stage", "Name a checkpoint of this stage, or start the stage anew."],
     [state.lineage.base, expected.base, "base model", "Use the model folder (and, for a random start, the seed) that the checkpoint was trained from."],
+    [state.lineage.tokenizer ?? null, state.lineage.tokenizer && expected.tokenizer, "tokenizer", "The tokenizer's files in the model folder have changed since: restore them, or train again."],
     [state.lineage.parent, expected.parent, "parent checkpoint", "The stage before was trained again: train this stage again too."],
     [state.configHash, expected.configHash, "config", "Go on with the config that the run was started with, or start in a new run directory."],
     [state.samples ?? null, state.samples && expected.samples, "set of training samples", "train.jsonl or the tokenizer has changed, or other clips cannot be read: restore them, or start in a new run directory."],

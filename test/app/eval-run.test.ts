@@ -141,6 +141,18 @@ test("a checkpoint of another base model is refused", { timeout: TIMEOUT_MS }, a
   }
 });
 
+test("a checkpoint whose tokenizer was trained again since is refused: its tokens would be other words", { timeout: TIMEOUT_MS }, async () => {
+  const { model } = JSON.parse(await readFile(join(runDir, "config.json"), "utf8")) as { model: { folder: string } };
+  const path = join(model.folder, "tokenizer_config.json");
+  const original = await readFile(path, "utf8");
+  await writeFile(path, `${original}\n`);
+  try {
+    await expect(evaluate({ tasks: ["msa"] })).rejects.toThrow("made with another tokenizer");
+  } finally {
+    await writeFile(path, original);
+  }
+});
+
 test("a run directory's config that is not ours is told field by field", { timeout: TIMEOUT_MS }, async () => {
   const path = join(runDir, "config.json");
   const config = await readFile(path, "utf8");

@@ -129,7 +129,7 @@ test("a stage whose parent was not trained here, or not to its end, is refused b
   await expect(cut).rejects.toThrow(`CheckpointError ${join(runDir, "stage-1/step-000001")}: stage "see" was interrupted. Got 1 steps, expected 4.\n  Finish it first: m2se train --stage see --resume with the same --run-dir.`);
 });
 
-test("another experiment's run directory, trained stages without --resume, another base: each is refused and nothing is changed", { timeout: TIMEOUT_MS }, async () => {
+test("another experiment's run directory, trained stages without --resume, another base or tokenizer: each is refused and nothing is changed", { timeout: TIMEOUT_MS }, async () => {
   const runDir = join(place.folder, "taken");
   const modelFolder = join(place.folder, "other-model");
   await writeToyModel(modelFolder);
@@ -145,6 +145,12 @@ test("another experiment's run directory, trained stages without --resume, anoth
     `CheckpointError ${join(runDir, "stage-1/step-000001")}: made with other settings: stage.trainable.0.learningRate: got 1, expected 0.01.\n  Go on with the config that the run was started with, or start in a new run directory.`,
   );
   expect(await contentOf(runDir)).toEqual(before);
+
+  const tokens = join(modelFolder, "tokenizer_config.json");
+  const original = await readFile(tokens, "utf8");
+  await writeFile(tokens, `${original}\n`);
+  await expect(train(config, runDir, { stages: ["explain"] })).rejects.toThrow(/^CheckpointError \S+stage-1\/step-000001: made with another tokenizer: Got \w+, expected \w+\.\n {2}The tokenizer's files in the model folder have changed since: restore them, or train again\.$/);
+  await writeFile(tokens, original);
 
   const path = join(modelFolder, "config.json");
   await writeFile(path, (await readFile(path, "utf8")).replace('"rope_theta":10000', '"rope_theta":5000'));

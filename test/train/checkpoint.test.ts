@@ -161,16 +161,19 @@ test("a file where the stage's folder belongs is told", async () => {
   await expect(latestCheckpoint(stageDir)).rejects.toThrow(`SystemError ${stageDir}: this path, or a parent of it, is a file, not a folder.`);
 });
 
-test("a checkpoint of another base, stage, parent or config is refused with every difference", () => {
-  const checkpoint: Checkpoint = { folder: "runs/a/stage-1/step-000001", hash: "h", state: state({ lineage: { base: "b1", parent: "p1" } }) };
+test("a checkpoint of another base, tokenizer, stage, parent or config is refused with every difference", () => {
+  const checkpoint: Checkpoint = { folder: "runs/a/stage-1/step-000001", hash: "h", state: state({ lineage: { base: "b1", tokenizer: "t1", parent: "p1" } }) };
 
-  checkCheckpoint(checkpoint, { base: "b1", parent: "p1", stage: "a", configHash: "config" });
+  checkCheckpoint(checkpoint, { base: "b1", tokenizer: "t1", parent: "p1", stage: "a", configHash: "config" });
   checkCheckpoint(checkpoint, {});
+  // From before tokenizers were written down.
+  checkCheckpoint({ ...checkpoint, state: state({ lineage: { base: "b1", parent: "p1" } }) }, { tokenizer: "t1" });
 
-  expect(() => checkCheckpoint(checkpoint, { base: "b2", parent: null, stage: "b", configHash: "other" })).toThrow(
+  expect(() => checkCheckpoint(checkpoint, { base: "b2", tokenizer: "t2", parent: null, stage: "b", configHash: "other" })).toThrow(
     [
       "CheckpointError runs/a/stage-1/step-000001: made with another stage: Got a, expected b.\n  Name a checkpoint of this stage, or start the stage anew.",
       "CheckpointError runs/a/stage-1/step-000001: made with another base model: Got b1, expected b2.\n  Use the model folder (and, for a random start, the seed) that the checkpoint was trained from.",
+      "CheckpointError runs/a/stage-1/step-000001: made with another tokenizer: Got t1, expected t2.\n  The tokenizer's files in the model folder have changed since: restore them, or train again.",
       "CheckpointError runs/a/stage-1/step-000001: made with another parent checkpoint: Got p1, expected none.\n  The stage before was trained again: train this stage again too.",
       "CheckpointError runs/a/stage-1/step-000001: made with another config: Got config, expected other.\n  Go on with the config that the run was started with, or start in a new run directory.",
     ].join("\n"),
