@@ -35,7 +35,7 @@ const dataSchema = z.strictObject({
     .strictObject({
       before: z.number().int().nonnegative().max(1000),
       after: z.number().int().nonnegative().max(1000),
-      show: z.enum(TURN_VIEWS).default("words").describe("a turn's words, or outline: without them its emotion, its length (a letter, A for no word to G for 15 and more) and whether the target's speaker says it"),
+      show: z.enum(TURN_VIEWS).default("words").describe("a turn's words, or outline: without them its emotion, its length (a letter, A for no word to G for 15 and more) and whether the target's speaker says it; where emotions are asked for, the target's own words too"),
     })
     .optional()
     .describe("ECPE: so many turns before and after the target are shown alone, numbered so that the target always has the same number; absent: the whole conversation, as in the paper"),
