@@ -8,7 +8,7 @@ import type { Experiment } from "./experiment.ts";
 import { stageLearningRates } from "./prepare-stage.ts";
 import { isFinished, stageFolder } from "./run-folder.ts";
 import { adaptedStages, parentOf } from "./stage-adapters.ts";
-import { loadBase, loadBaseWeights, requireParent } from "./stage-weights.ts";
+import { loadBaseWeights, requireParent } from "./stage-weights.ts";
 
 /** Towers with the same weights in every stage of the list. */
 export interface FrozenWeights {
@@ -53,7 +53,7 @@ export async function loadFrozenWeights({ config, model }: Pick<Experiment, "con
   if (trainedBy === undefined) return loadBaseWeights(config, model, isTower);
   if (!(await isFinished(stageFolder(config, trainedBy, runDir)))) return undefined;
   const checkpoint = await requireParent(config, { name: stages[0] ?? "", initFrom: trainedBy }, runDir);
-  const { params } = await loadBase(config, model);
+  const params = await loadBaseWeights(config, model);
   await loadCheckpointWeights(checkpoint, params);
   return params;
 }
