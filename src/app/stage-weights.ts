@@ -5,8 +5,8 @@ import { baseHash, isDrawn, loadWeights, type ModelFolder } from "../model/check
 import { packsOf } from "../model/frozen-base.ts";
 import { initRandom } from "../model/init.ts";
 import { ParamStore } from "../model/params.ts";
-import { checkCheckpoint, type Checkpoint, loadCheckpointWeights } from "../train/checkpoint.ts";
 import { tokenizerHash } from "../text/tokenizer-files.ts";
+import { checkCheckpoint, type Checkpoint, loadCheckpointWeights } from "../train/checkpoint.ts";
 import { stageFolder, stageResult } from "./run-folder.ts";
 import { startAdapters } from "./stage-adapters.ts";
 

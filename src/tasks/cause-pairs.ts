@@ -13,9 +13,9 @@ import { excerptAround, shiftPairs, type Shown } from "./cause-excerpt.ts";
 import { parseRows, withFailures } from "./parsed-rows.ts";
 import { PAPER_FORM } from "./prompt-form.ts";
 import type { PromptForm } from "./prompt-form.ts";
-import { clipParts, conversationParts, recordPrefixKey, sampleId, text, turnSample } from "./prompt.ts";
+import { clipParts, conversationParts, recordPrefixKey, sampleId, text, turnParts, turnSample } from "./prompt.ts";
 import { answerByRule, mostFrequent } from "./rules.ts";
-import { goldOf, type Part, type Sample, type ScoredRow, type Scores, type Task } from "./task.ts";
+import { goldOf, type Sample, type ScoredRow, type Scores, type Task } from "./task.ts";
 
 /** The released test file has no identifier for this task; this one is ours. */
 const IDENTIFIER = "<cause>";
@@ -71,20 +71,22 @@ function samples(record: EmtRecord, { causePrompt, causeTurns }: PromptForm = PA
     const turn = { ...shared, prefix, utterance, mark: markOf(utterance) };
     if (causeTurns === undefined) return [turnSample({ ...turn, number: i + 1, target: renderPairs(causes) })];
     // What an outline leaves out is where an emotion shows that the prompt does not give.
-    const words = isGiven || causeTurns.show !== "outline" ? [] : wordsOf(utterance);
-    return [excerptSample({ ...turn, shown: excerptAround(record, i + 1, causeTurns, markOf), words, causes })];
+    const saysTarget = !isGiven && causeTurns.show === "outline";
+    return [excerptSample({ ...turn, shown: excerptAround(record, i + 1, causeTurns, markOf), saysTarget, causes })];
   });
 }
 
-/** A sample whose instruction shows the target among the turns around it; `words` are the target's where those leave them out. */
+/** A sample whose instruction shows the target among the turns around it, and says it once more only where those leave its words out. */
 function excerptSample(input: ExcerptInput): Sample {
-  const { record, utterance, shown, words, mark, identifier, question, causes, ...shared } = input;
+  const { record, utterance, shown, saysTarget, mark, identifier, question, causes, ...shared } = input;
+  const { number } = shown;
+  const asked = saysTarget ? turnParts(utterance, { number, mark }) : [text(`${number}${mark}.`)];
   const near = renderPairs(causes.filter(({ causeUtterance }) => shown.shows(causeUtterance)));
   return {
     ...shared,
     id: sampleId(utterance, shared.task),
     recordId: record.id,
-    instruction: [...clipParts(utterance), ...shown.parts, text(`Target utterance:${shown.number}${mark}.`), ...words, text(`\n${identifier} ${question}`)],
+    instruction: [...clipParts(utterance), ...shown.parts, text("Target utterance:"), ...asked, text(`\n${identifier} ${question}`)],
     target: shiftPairs(near, -shown.shift),
     excerpt: { shift: shown.shift, gold: renderPairs(causes) },
   };
@@ -95,14 +97,10 @@ interface ExcerptInput extends Pick<Sample, "task" | "unit" | "prefixKey" | "pre
   readonly utterance: Utterance;
   readonly mark: string;
   readonly shown: Shown;
-  readonly words: readonly Part[];
+  readonly saysTarget: boolean;
   readonly identifier: string;
   readonly question: string;
   readonly causes: readonly EmotionPair[];
-}
-
-function wordsOf({ speaker, text: transcript }: Utterance): readonly Part[] {
-  return [text(speaker === undefined ? " " : ` ${speaker}: `), { kind: "transcript", text: transcript }];
 }
 
 /**
@@ -169,11 +167,11 @@ function targetOf(sample: Sample): { readonly number: number; readonly emotion?:
   return { number: Number(number), ...(emotion === undefined ? {} : { emotion }) };
 }
 
-/** Numbers of the first and the last turn that the prompt shows. */
+/** Numbers of the first and the last turn that the prompt shows; the target, which may be said once more, is one of them. */
 function turnsOf({ prefix, excerpt, instruction }: Sample): { readonly first: number; readonly last: number } {
   const shown = excerpt === undefined ? prefix : instruction;
   const numbers = shown.flatMap((part) => (part.kind === "text" ? (/^(\d+)(?:_[a-z]+)?\. /.exec(part.text)?.[1] ?? []) : []));
-  return { first: Number(numbers[0] ?? 1), last: Number(numbers.at(-1) ?? 0) };
+  return { first: Number(numbers[0] ?? 1), last: Math.max(0, ...numbers.map(Number)) };
 }
 
 /** @throws UserError with everything that makes the pairs contradict the conversation. */
