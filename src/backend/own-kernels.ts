@@ -51,9 +51,9 @@ export interface OwnKernels {
    */
   Attention: { inputs: "query" | "key" | "value"; attributes: never; outputs: [output: Tensor, logSum: Tensor] };
   AttentionGrad: { inputs: "query" | "key" | "value" | "dy" | "output" | "logSum"; attributes: never; outputs: [dQuery: Tensor, dKey: Tensor, dValue: Tensor] };
-  /** `Attention` where S = L and a query sees a key if key <= query < seenUntil[key]; `chunkSeenUntil` holds the largest of every 32. int32. */
-  TreeAttention: { inputs: "query" | "key" | "value" | "seenUntil" | "chunkSeenUntil"; attributes: never; outputs: [output: Tensor, logSum: Tensor] };
-  TreeAttentionGrad: { inputs: "query" | "key" | "value" | "dy" | "output" | "logSum" | "seenUntil" | "chunkSeenUntil"; attributes: never; outputs: [dQuery: Tensor, dKey: Tensor, dValue: Tensor] };
+  /** `Attention` where S = L and a query sees a key if key <= query < seenUntil[key]. `seenUntil` int32 [B, L + ceil(L / 32)]: behind the keys' the largest of every 32. */
+  TreeAttention: { inputs: "query" | "key" | "value" | "seenUntil"; attributes: never; outputs: [output: Tensor, logSum: Tensor] };
+  TreeAttentionGrad: { inputs: "query" | "key" | "value" | "dy" | "output" | "logSum" | "seenUntil"; attributes: never; outputs: [dQuery: Tensor, dKey: Tensor, dValue: Tensor] };
   /** x [B, N, S, H], cos and sin [B, S, H] of `ropeTables`; `inverse` true rotates back. */
   Rope: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
   /** `Rope` of x [B, S, N, H]. */

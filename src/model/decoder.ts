@@ -80,8 +80,8 @@ function runDecoder(params: Params, config: LlmConfig, inputs: DecoderInputs, ou
   return { hidden_BSD: finalNorm(params.scope(layout.finalNorm), x, spec.eps), fresh };
 }
 
-function maskTensors(inputs: DecoderInputs): Pick<LayerInputs, "bias" | "seenUntil" | "chunkSeenUntil"> {
-  if ("seenUntil" in inputs) return { seenUntil: inputs.seenUntil, chunkSeenUntil: inputs.chunkSeenUntil };
+function maskTensors(inputs: DecoderInputs): Pick<LayerInputs, "bias" | "seenUntil"> {
+  if ("seenUntil" in inputs) return { seenUntil: inputs.seenUntil };
   return { bias: "bias_BSL" in inputs ? inputs.bias_BSL : inputs.bias };
 }
 
@@ -127,7 +127,6 @@ export interface LayerInputs extends Record<string, Tensor> {
   bias?: Tensor;
   /** Of a `SeenUntil`, in place of a bias. */
   seenUntil?: Tensor;
-  chunkSeenUntil?: Tensor;
   /** [B, K, P, H] */
   pastKey?: Tensor;
   pastValue?: Tensor;
@@ -176,9 +175,7 @@ function attendInRows(projected: ProjectedRows, inputs: LayerInputs, { numHeads,
   const key = ropeRows(headRows(projected.key, { batchSize, numHeads: numKvHeads }), inputs);
   const value = headRows(projected.value, { batchSize, numHeads: numKvHeads });
   const byHead = (x: Tensor): Tensor => tf.transpose(x, [0, 2, 1, 3]);
-  const { seenUntil, chunkSeenUntil } = inputs;
-  invariant(seenUntil !== undefined && chunkSeenUntil !== undefined, () => "half a tree mask");
-  return { attended: mergedRows(fusedAttention({ query, key, value, tree: { seenUntil, chunkSeenUntil } })), key: () => byHead(key), value: () => byHead(value) };
+  return { attended: mergedRows(fusedAttention({ query, key, value, seenUntil: inputs.seenUntil })), key: () => byHead(key), value: () => byHead(value) };
 }
 
 function attendAs(heads: { readonly query: Tensor; readonly key: Tensor; readonly value: Tensor }, { bias, pastKey, pastValue }: LayerInputs, tiling: Tiling | undefined): Tensor {

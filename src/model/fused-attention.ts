@@ -11,12 +11,10 @@ import { differentiable } from "./custom-grad.ts";
 /** Keys of a chunk, as the kernel `TreeAttention` counts them. */
 const CHUNK = 32;
 
-/** The tree mask of a batch, int32: a query sees a key if key <= query < seenUntil[key]. */
+/** The tree mask of a batch: a query sees a key if key <= query < seenUntil[key]. */
 export interface SeenUntil {
-  /** [B, L] */
+  /** [B, L + ceil(L / 32)]: of every key, and behind them the largest of every chunk. */
   readonly seenUntil: Tensor;
-  /** [B, ceil(L / 32)]: the largest of every chunk. */
-  readonly chunkSeenUntil: Tensor;
 }
 
 export interface FusedAttentionInputs {
@@ -25,8 +23,8 @@ export interface FusedAttentionInputs {
   /** [B, L, K, H]; query head n reads key head floor(n / (N / K)). */
   readonly key: Tensor;
   readonly value: Tensor;
-  /** Absent: every query sees every key. */
-  readonly tree?: SeenUntil | undefined;
+  /** Of a `SeenUntil`; absent: every query sees every key. */
+  readonly seenUntil?: Tensor | undefined;
 }
 
 /** Whether the backend has the kernels. */
@@ -34,27 +32,30 @@ export function offersFusedAttention(): boolean {
   return offersOwnKernel("TreeAttention");
 }
 
-export function seenUntilTensors({ seenUntil, batchSize, length }: Pick<Batch, "seenUntil" | "batchSize" | "length">): SeenUntil {
-  const chunks = Math.ceil(length / CHUNK);
-  const largest = new Int32Array(batchSize * chunks);
+/** int32 */
+export function seenUntilMask({ seenUntil, batchSize, length }: Pick<Batch, "seenUntil" | "batchSize" | "length">): SeenUntil {
+  const width = length + Math.ceil(length / CHUNK);
+  const ends = new Int32Array(batchSize * width);
   for (const [position, end] of seenUntil.entries()) {
-    const chunk = Math.floor(position / length) * chunks + Math.floor((position % length) / CHUNK);
-    largest[chunk] = Math.max(largest[chunk] ?? 0, end);
+    const [row, key] = [Math.floor(position / length), position % length];
+    const chunk = row * width + length + Math.floor(key / CHUNK);
+    ends[row * width + key] = end;
+    ends[chunk] = Math.max(ends[chunk]!, end);
   }
-  return { seenUntil: tf.tensor2d(seenUntil, [batchSize, length], "int32"), chunkSeenUntil: tf.tensor2d(largest, [batchSize, chunks], "int32") };
+  return { seenUntil: tf.tensor2d(ends, [batchSize, width], "int32") };
 }
 
 /** softmax(query key^T / sqrt(H)) value over the keys that a query sees, as [B, S, N, H]. */
-export function fusedAttention({ query, key, value, tree }: FusedAttentionInputs): Tensor {
+export function fusedAttention({ query, key, value, seenUntil }: FusedAttentionInputs): Tensor {
   return differentiable({
     inputs: [query, key, value],
     forward: () => {
-      const [output, logSum] = tree === undefined ? runOwnKernel("Attention", { query, key, value }) : runOwnKernel("TreeAttention", { query, key, value, ...tree });
-      return { value: output, saved: [query, key, value, output, logSum, ...(tree === undefined ? [] : [tree.seenUntil, tree.chunkSeenUntil])] };
+      const [output, logSum] = seenUntil === undefined ? runOwnKernel("Attention", { query, key, value }) : runOwnKernel("TreeAttention", { query, key, value, seenUntil });
+      return { value: output, saved: [query, key, value, output, logSum, ...(seenUntil === undefined ? [] : [seenUntil])] };
     },
-    backward: (dy, [query, key, value, output, logSum, seenUntil, chunkSeenUntil]) => {
+    backward: (dy, [query, key, value, output, logSum, seenUntil]) => {
       const given = { query, key, value, dy, output, logSum };
-      return seenUntil === undefined || chunkSeenUntil === undefined ? runOwnKernel("AttentionGrad", given) : runOwnKernel("TreeAttentionGrad", { ...given, seenUntil, chunkSeenUntil });
+      return seenUntil === undefined ? runOwnKernel("AttentionGrad", given) : runOwnKernel("TreeAttentionGrad", { ...given, seenUntil });
     },
   });
 }

@@ -6,7 +6,7 @@ import type { ModelConfig } from "../../src/model/config.ts";
 import { decode } from "../../src/model/decoder.ts";
 import { PARTS } from "../../src/model/emoverse.ts";
 import { addLora } from "../../src/model/lora.ts";
-import { seenUntilTensors } from "../../src/model/fused-attention.ts";
+import { seenUntilMask } from "../../src/model/fused-attention.ts";
 import { ParamStore } from "../../src/model/params.ts";
 import { encodeImages } from "../../src/model/vision.ts";
 import { activationNumbers, type BatchSizes, type DroppedWidths } from "../../src/train/activation-memory.ts";
@@ -22,7 +22,7 @@ describeOnGpu("memory of a GPU", () => {
     { kept: "inputs", rows: 2, length: 72 },
   ])("what the decoder allocates for $rows rows with $kept kept is what the estimate says, within 8%", { timeout: TIMEOUT_MS }, async ({ kept, rows, length }) => {
     const measured = await allocated(kept, 6, (params, config) => {
-      const seen = seenUntilTensors({ seenUntil: new Int32Array(rows * length).fill(length), batchSize: rows, length });
+      const seen = seenUntilMask({ seenUntil: new Int32Array(rows * length).fill(length), batchSize: rows, length });
       const inputs = { embeds_BSD: tf.tensor(normals("x", rows * length * 64), [rows, length, 64]), positionIds: Int32Array.from({ length: rows * length }, (_, i) => i % length), ...seen };
       return () => decode(params.scope(PARTS.decoder), config.llm_config, inputs);
     });
@@ -39,7 +39,7 @@ describeOnGpu("memory of a GPU", () => {
       const adapted = addLora(params, { rank: 2, alpha: 2, targets: "language_model\\.model\\.layers.*" }, 1);
       expect(adapted.length).toBe(6 * 7);
       params.setDropout({ ...dropout, key: [1] });
-      const seen = seenUntilTensors({ seenUntil: new Int32Array(length).fill(length), batchSize: 1, length });
+      const seen = seenUntilMask({ seenUntil: new Int32Array(length).fill(length), batchSize: 1, length });
       const inputs = { embeds_BSD: tf.tensor(normals("x", length * 64), [1, length, 64]), positionIds: Int32Array.from({ length }, (_, i) => i), ...seen };
       return () => decode(params.scope(PARTS.decoder), config.llm_config, inputs);
     });

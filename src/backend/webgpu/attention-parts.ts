@@ -18,7 +18,7 @@ export interface AttentionCode {
   readonly hasTree: boolean;
 }
 
-/** Keys of a chunk of `chunkSeenUntil`. */
+/** Keys of a chunk, of which `seenUntil` has the largest. */
 export const CHUNK = 32;
 
 const DOWN = 8;
@@ -47,7 +47,7 @@ export interface AttentionParts {
   readonly places: string;
   /** Products of the own tile's rows with the other side's. */
   readonly scores: (name: string, ownTile: number) => string;
-  /** `sees`, and in "key" mode `other`: the row of a query among all. The own side is "query" or "key". */
+  /** `sees`, and in "key" mode `sums` of the other side's queries. The own side is "query" or "key". */
   readonly visible: (own: "query" | "key") => string;
   readonly each: (statement: (r: number, c: number) => string) => string;
   readonly columns: readonly number[];
@@ -135,8 +135,8 @@ ${other.map((name) => loadCode(name, { target: "Other", group: otherPerThread, c
     }`,
     visible: (mode) => {
       const inside = mode === "query" ? ["u.queries", "u.keys"] : ["u.keys", "u.queries"];
-      const others = columns.map((c) => `let place${c} = tileStart + left * ${otherPerThread}u + ${c}u;${mode === "key" ? ` let other${c} = queryRow + min(place${c}, u.queries - 1u) * u.heads;` : ""}`);
-      const seen = (place: string): string => `u32(seenUntil[group.z * u.keys + min(${place}, u.keys - 1u)])`;
+      const others = columns.map((c) => `let place${c} = tileStart + left * ${otherPerThread}u + ${c}u;${mode === "key" ? ` let sums${c} = sums[queryRow + min(place${c}, u.queries - 1u) * u.heads];` : ""}`);
+      const seen = (place: string): string => `u32(seenUntil[group.z * (u.keys + u.chunks) + min(${place}, u.keys - 1u)])`;
       const untils = !hasTree ? [] : mode === "query" ? columns.map((c) => `let until${c} = ${seen(`place${c}`)};`) : rows.map((r) => `let until${r} = ${seen(ownRow(r))};`);
       const tree = (r: number, c: number): string => {
         const [query, key, until] = mode === "query" ? [ownRow(r), `place${c}`, `until${c}`] : [`place${c}`, ownRow(r), `until${r}`];

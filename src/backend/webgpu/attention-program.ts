@@ -10,8 +10,8 @@ import type { Program } from "./dispatch.ts";
 /** `chunks`: chunks of keys in a row. */
 const UNIFORMS = { heads: "u32", keyHeads: "u32", queries: "u32", keys: "u32", chunks: "u32", scale: "f32" } as const;
 
-/** `seenUntil` [B, L] and, of every CHUNK keys, the largest [B, chunks]. */
-const TREE = { seenUntil: "i32", chunkSeenUntil: "i32" } as const;
+/** [B, L + chunks]: of every key, then the largest of every CHUNK keys. */
+const TREE = { seenUntil: "i32" } as const;
 
 /** Bytes of a workgroup's own memory for `tiles` own tiles: 1 forward, 2 backward. */
 export function attentionBytes({ headDim, tile }: Pick<AttentionCode, "headDim" | "tile">, tiles: 1 | 2): number {
@@ -66,25 +66,25 @@ ${mainHead(parts)}
   };
 }
 
-/** Gradient of the query [B, S, N, H]; `delta` [B, S, N] is the sum of dy output. */
+/** Gradient of the query [B, S, N, H]; `sums` [B, S, N, 2]: `logSum`, and the sum of dy output. */
 export function queryGradientProgram(code: AttentionCode): Program {
   const parts = attentionParts(code);
   const { rows, quads, element, ownRow } = parts;
   return {
     name: `attention-query-gradient/${keyOf(code)}`,
-    reads: { query: element, key: element, value: element, dy: element, logSum: "f32", delta: "f32", ...treeOf(code) },
+    reads: { query: element, key: element, value: element, dy: element, sums: "vec2<f32>", ...treeOf(code) },
     writes: { result: element },
     uniforms: UNIFORMS,
     code: () => `${parts.declarations(2, ["query", "dy"], ["key", "value"], ["key"])}
 ${mainHead(parts)}
   loadOwn_query(0u, first, thread, queryBase, u.queries, u.scale);
   loadOwn_dy(1u, first, thread, queryBase, u.queries, 1.0);
-  ${rows.map((r) => `let row${r} = queryRow + min(${ownRow(r)}, u.queries - 1u) * u.heads; let log${r} = logSum[row${r}]; let delta${r} = delta[row${r}]; ${quads.map((q) => `var out${r}_${q} = vec4<f32>();`).join(" ")}`).join("\n  ")}
+  ${rows.map((r) => `let row${r} = queryRow + min(${ownRow(r)}, u.queries - 1u) * u.heads; let sums${r} = sums[row${r}]; ${quads.map((q) => `var out${r}_${q} = vec4<f32>();`).join(" ")}`).join("\n  ")}
   ${overKeys(code)} {
     ${skipUnseen(code)}
     ${bothScores(["key", "value"], "keyBase", "u.keys", parts)}
     ${parts.visible("query")}
-    ${parts.each((r, c) => `let change${r}_${c} = select(0.0, exp(score${r}_${c} - log${r}) * (slope${r}_${c} - delta${r}), sees${r}_${c});`)}
+    ${parts.each((r, c) => `let change${r}_${c} = select(0.0, exp(score${r}_${c} - sums${r}.x) * (slope${r}_${c} - sums${r}.y), sees${r}_${c});`)}
     ${parts.storeWeights("change")}
     workgroupBarrier();
     ${parts.accumulate({ sum: "out", of: "key", base: "keyBase", limit: "u.keys" })}
@@ -100,7 +100,7 @@ export function keyGradientProgram(code: AttentionCode): Program {
   const { rows, quads, element, ownRow } = parts;
   return {
     name: `attention-key-gradient/${keyOf(code)}`,
-    reads: { query: element, key: element, value: element, dy: element, logSum: "f32", delta: "f32", ...treeOf(code) },
+    reads: { query: element, key: element, value: element, dy: element, sums: "vec2<f32>", ...treeOf(code) },
     writes: { dKey: element, dValue: element },
     uniforms: UNIFORMS,
     code: () => `${parts.declarations(2, ["key", "value"], ["query", "dy"], ["query", "dy"])}
@@ -111,7 +111,7 @@ ${mainHead(parts)}
   ${overQueries(code)} {
     ${bothScores(["query", "dy"], "queryBase", "u.queries", parts)}
     ${parts.visible("key")}
-    ${parts.each((r, c) => `let weight${r}_${c} = select(0.0, exp(score${r}_${c} - logSum[other${c}]), sees${r}_${c}); let change${r}_${c} = weight${r}_${c} * (slope${r}_${c} - delta[other${c}]);`)}
+    ${parts.each((r, c) => `let weight${r}_${c} = select(0.0, exp(score${r}_${c} - sums${c}.x), sees${r}_${c}); let change${r}_${c} = weight${r}_${c} * (slope${r}_${c} - sums${c}.y);`)}
     ${parts.storeWeights("weight")}
     workgroupBarrier();
     ${parts.accumulate({ sum: "dValue", of: "dy", base: "queryBase", limit: "u.queries" })}
@@ -154,10 +154,13 @@ function overKeys({ hasTree, tile }: AttentionCode): string {
   return `for (var tileStart = 0u; tileStart < ${end}; tileStart += ${otherRows(tile)}u)`;
 }
 
+/** The last query that sees a key of chunk `i`, and one more. */
+const CHUNK_SEEN_UNTIL = "seenUntil[group.z * (u.keys + u.chunks) + u.keys + i]";
+
 /** Tiles of keys that no query from `first` on sees. */
 function skipUnseen({ hasTree, tile }: AttentionCode): string {
   if (!hasTree) return "";
-  return `var seen = 0; for (var i = tileStart / ${CHUNK}u; i < min(u.chunks, (tileStart + ${otherRows(tile) + CHUNK - 1}u) / ${CHUNK}u); i++) { seen = max(seen, chunkSeenUntil[group.z * u.chunks + i]); }
+  return `var seen = 0; for (var i = tileStart / ${CHUNK}u; i < min(u.chunks, (tileStart + ${otherRows(tile) + CHUNK - 1}u) / ${CHUNK}u); i++) { seen = max(seen, ${CHUNK_SEEN_UNTIL}); }
     if (seen <= i32(first)) { continue; }`;
 }
 
@@ -166,7 +169,7 @@ function overQueries({ hasTree, tile }: AttentionCode): string {
   const step = otherRows(tile);
   if (!hasTree) return `for (var tileStart = 0u; tileStart < u.queries; tileStart += ${step}u)`;
   return `var seen = 0u;
-  for (var i = first / ${CHUNK}u; i < min(u.chunks, (first + ${ownRows(tile) + CHUNK - 1}u) / ${CHUNK}u); i++) { seen = max(seen, u32(chunkSeenUntil[group.z * u.chunks + i])); }
+  for (var i = first / ${CHUNK}u; i < min(u.chunks, (first + ${ownRows(tile) + CHUNK - 1}u) / ${CHUNK}u); i++) { seen = max(seen, u32(${CHUNK_SEEN_UNTIL})); }
   for (var tileStart = (first / ${step}u) * ${step}u; tileStart < min(u.queries, seen); tileStart += ${step}u)`;
 }
 

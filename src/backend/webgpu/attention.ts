@@ -27,15 +27,15 @@ export const attentionGrad: WebGpuKernel = ({ backend, inputs }) => {
   const [batch = 0, queries = 0, heads = 0, headDim = 0] = query.shape;
   const keys = key.shape[1] ?? 0;
   const code = codeFor(backend, inputs, 2);
-  const delta = rowProducts(backend, dy, output);
+  const sums = querySums(backend, { dy, output, logSum });
   const dQuery = freshTensor(backend, query.shape);
   const shares = [batch, keys, heads, headDim];
   const [dKey, dValue] = [freshTensor(backend, shares), freshTensor(backend, shares)];
-  const given = { query, key, value, dy, logSum, delta, ...treeOf(inputs) };
+  const given = { query, key, value, dy, sums, ...treeOf(inputs) };
   const uniforms = uniformsOf(inputs);
   dispatch(backend, queryGradientProgram(code), { buffers: { ...given, result: dQuery }, uniforms, workgroups: [Math.ceil(queries / ownRows(code.tile)), heads, batch] });
   dispatch(backend, keyGradientProgram(code), { buffers: { ...given, dKey, dValue }, uniforms, workgroups: [Math.ceil(keys / ownRows(code.tile)), heads, batch] });
-  backend.disposeData(delta.dataId);
+  backend.disposeData(sums.dataId);
   return [dQuery, sumOfGroups(backend, dKey, key), sumOfGroups(backend, dValue, value)];
 };
 
@@ -44,8 +44,8 @@ function tensors<const N extends string>(inputs: Readonly<Record<string, TensorI
   return inputs as Record<N, TensorInfo>;
 }
 
-function treeOf({ seenUntil, chunkSeenUntil }: Readonly<Record<string, TensorInfo>>): Record<string, TensorInfo> {
-  return seenUntil === undefined || chunkSeenUntil === undefined ? {} : { seenUntil, chunkSeenUntil };
+function treeOf({ seenUntil }: Readonly<Record<string, TensorInfo>>): Record<string, TensorInfo> {
+  return seenUntil === undefined ? {} : { seenUntil };
 }
 
 function uniformsOf(inputs: Readonly<Record<string, TensorInfo>>): Record<string, number> {
@@ -100,18 +100,18 @@ const GROUP_SUMS: ElementKernel<"group" | "width"> = {
   sums[i] = sum;`,
 };
 
-/** Sum of a b over the last axis. */
-function rowProducts(backend: WebGPUBackend, a: TensorInfo, b: TensorInfo): TensorInfo {
-  const sums = freshTensor(backend, a.shape.slice(0, -1));
-  const rows = sizeOf(sums);
-  dispatch(backend, ROW_PRODUCTS, { buffers: { a, b, sums }, uniforms: { rows, columns: a.shape.at(-1) ?? 0 }, workgroups: workgroupsFor(Math.ceil(rows / 64)) });
+/** Of every query `logSum` and the sum of dy output, side by side [B, S, N, 2]: one buffer, for devices bind as few as eight. */
+function querySums(backend: WebGPUBackend, { dy, output, logSum }: Readonly<Record<"dy" | "output" | "logSum", TensorInfo>>): TensorInfo {
+  const sums = freshTensor(backend, [...logSum.shape, 2]);
+  const rows = sizeOf(logSum);
+  dispatch(backend, QUERY_SUMS, { buffers: { dy, output, logSum, sums }, uniforms: { rows, columns: dy.shape.at(-1) ?? 0 }, workgroups: workgroupsFor(Math.ceil(rows / 64)) });
   return sums;
 }
 
-const ROW_PRODUCTS: Program = {
-  name: "row-products",
-  reads: { a: "f32", b: "f32" },
-  writes: { sums: "f32" },
+const QUERY_SUMS: Program = {
+  name: "query-sums",
+  reads: { dy: "f32", output: "f32", logSum: "f32" },
+  writes: { sums: "vec2<f32>" },
   uniforms: { rows: "u32", columns: "u32" },
   code: () => `
 @compute @workgroup_size(64)
@@ -119,7 +119,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) id:
   let row = flatIndex(id, count) * 64u + thread;
   if (row >= u.rows) { return; }
   var sum = 0.0;
-  for (var i = row * u.columns; i < (row + 1u) * u.columns; i++) { sum = fma(a[i], b[i], sum); }
-  sums[row] = sum;
+  for (var i = row * u.columns; i < (row + 1u) * u.columns; i++) { sum = fma(dy[i], output[i], sum); }
+  sums[row] = vec2<f32>(logSum[row], sum);
 }`,
 };

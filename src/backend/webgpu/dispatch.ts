@@ -8,7 +8,7 @@ import { invariant } from "../../core/errors.ts";
 import { bufferNumber } from "./buffers.ts";
 
 /** What a buffer holds, as WGSL writes it. */
-type Element = "f32" | "i32" | "u32" | "vec4<f32>" | "vec4<u32>" | "vec2<u32>";
+type Element = "f32" | "i32" | "u32" | "vec4<f32>" | "vec4<u32>" | "vec2<u32>" | "vec2<f32>";
 
 export interface Program {
   /** Stands for `code` and the declarations: programs of equal names are equal. */

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import { fusedAttention, seenUntilTensors } from "../../../src/model/fused-attention.ts";
+import { fusedAttention, seenUntilMask } from "../../../src/model/fused-attention.ts";
 import { rng } from "../../../src/core/rng.ts";
 import { describeOnGpu, normals, relativeDifference, valuesOf } from "./software-gpu.ts";
 
@@ -41,8 +41,8 @@ describeOnGpu("attention on a GPU", () => {
     const expected = reference(given, numbers, seen);
     const [query, key, value, dy] = (["query", "key", "value", "dy"] as const).map((name) => tf.tensor(numbers[name], shapes[name])) as [Tensor, Tensor, Tensor, Tensor];
 
-    const mask = seen && seenUntilTensors({ seenUntil: seen, batchSize: batch, length: keys });
-    const attend = (...[q, k, v]: Tensor[]): Tensor => fusedAttention({ query: q!, key: k!, value: v!, tree: mask });
+    const mask = seen && seenUntilMask({ seenUntil: seen, batchSize: batch, length: keys });
+    const attend = (...[q, k, v]: Tensor[]): Tensor => fusedAttention({ query: q!, key: k!, value: v!, seenUntil: mask?.seenUntil });
     const [output, ...gradients] = await valuesOf([tf.tidy(() => attend(query, key, value)), ...tf.grads(attend)([query, key, value], dy)]);
 
     expect(relativeDifference(output!, expected.output)).toBeLessThan(1e-5);
