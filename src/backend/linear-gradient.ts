@@ -3,6 +3,7 @@
  * dDown = scale dy B [T, R]: dx += dDown A, dA = dDown^T x. All adapters read x once, side by side.
  */
 import { concat, type GradConfig, matMul, mul, type NamedAttrMap, slice, sum, type Tensor, transpose } from "@tensorflow/tfjs-core";
+import { columnSums } from "./column-sums.ts";
 import { offersOwnKernel, type Orientation, type OwnKernel, runLinearInputGrad, runOwnKernel } from "./own-kernels.ts";
 
 export const LINEAR_GRADIENTS: readonly GradConfig[] = [
@@ -114,7 +115,7 @@ type Thunk = readonly [position: number, gradient: () => Tensor];
 
 function layerThunks({ position, hasBias, dy }: Layer, x: Tensor, { columnsIn, columnsOut }: Orientation): Thunk[] {
   const weight: Thunk = [position, () => matMul(dy, x, !columnsOut, columnsIn)];
-  return hasBias ? [weight, [position + 1, () => sum(dy, columnsOut ? 1 : 0)]] : [weight];
+  return hasBias ? [weight, [position + 1, () => (columnsOut ? sum(dy, 1) : columnSums(dy))]] : [weight];
 }
 
 function adapterThunks({ position, a, dy, start }: Adapter, { down, dA, sides }: { readonly down: Tensor; readonly dA: Tensor; readonly sides: Orientation }): Thunk[] {

@@ -2,9 +2,10 @@
  * @file Gradients of our kernels that have weights. tfjs asks for the gradient of every input on its own, so that a frozen weight's
  * is never computed. The others get theirs where they are called.
  */
-import { type GradConfig, mul, sub, sum, type Tensor } from "@tensorflow/tfjs-core";
+import { type GradConfig, mul, sub, type Tensor } from "@tensorflow/tfjs-core";
+import { columnSums } from "./column-sums.ts";
 import { LINEAR_GRADIENTS } from "./linear-gradient.ts";
-import { runOwnKernel } from "./own-kernels.ts";
+import { offersOwnKernel, runOwnKernel } from "./own-kernels.ts";
 
 const rmsNorm: GradConfig = {
   kernelName: "RmsNorm",
@@ -15,7 +16,7 @@ const rmsNorm: GradConfig = {
     const [x, weight, inverse] = saved as [Tensor, Tensor, Tensor];
     return {
       x: () => runOwnKernel("RmsNormGrad", { dy, x, weight, inverse })[0],
-      weight: () => sumOverRows(mul(dy, mul(x, inverse))),
+      weight: () => (offersOwnKernel("RmsNormWeightGrad") ? runOwnKernel("RmsNormWeightGrad", { dy, x, inverse })[0] : columnSums(mul(dy, mul(x, inverse)))),
     };
   },
 };
@@ -29,15 +30,10 @@ const layerNorm: GradConfig = {
     const [x, weight, mean, inverse] = saved as [Tensor, Tensor, Tensor, Tensor];
     return {
       x: () => runOwnKernel("LayerNormGrad", { dy, x, weight, mean, inverse })[0],
-      weight: () => sumOverRows(mul(dy, mul(sub(x, mean), inverse))),
-      bias: () => sumOverRows(dy),
+      weight: () => (offersOwnKernel("LayerNormWeightGrad") ? runOwnKernel("LayerNormWeightGrad", { dy, x, mean, inverse })[0] : columnSums(mul(dy, mul(sub(x, mean), inverse)))),
+      bias: () => columnSums(dy),
     };
   },
 };
 
 export const OWN_GRADIENTS: readonly GradConfig[] = [rmsNorm, layerNorm, ...LINEAR_GRADIENTS];
-
-/** [..., D] as [D]. */
-function sumOverRows(x: Tensor): Tensor {
-  return sum(x, Array.from({ length: x.rank - 1 }, (_, axis) => axis));
-}

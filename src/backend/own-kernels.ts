@@ -23,9 +23,14 @@ export interface OwnKernels {
   /** Over the last axis; `inverse` [..., 1] is 1 / sqrt(mean(x^2) + eps). The gradient is x's. */
   RmsNorm: { inputs: "x" | "weight"; attributes: "eps"; outputs: [y: Tensor, inverse: Tensor] };
   RmsNormGrad: { inputs: "dy" | "x" | "weight" | "inverse"; attributes: never; outputs: [dx: Tensor] };
+  /** The weight's gradient [D]; composed from tfjs's ops where a backend lacks it, as are the next two. */
+  RmsNormWeightGrad: { inputs: "dy" | "x" | "inverse"; attributes: never; outputs: [dWeight: Tensor] };
   /** Over the last axis; `mean` and `inverse` = 1 / sqrt(variance + eps) are [..., 1]. The gradient is x's. */
   LayerNorm: { inputs: "x" | "weight" | "bias"; attributes: "eps"; outputs: [y: Tensor, mean: Tensor, inverse: Tensor] };
   LayerNormGrad: { inputs: "dy" | "x" | "weight" | "mean" | "inverse"; attributes: never; outputs: [dx: Tensor] };
+  LayerNormWeightGrad: { inputs: "dy" | "x" | "mean" | "inverse"; attributes: never; outputs: [dWeight: Tensor] };
+  /** [..., D] summed over all but the last axis: [D]. */
+  ColumnSums: { inputs: "x"; attributes: never; outputs: [sums: Tensor] };
   /**
    * Linear layers with one input: see `runLinearKernel` for the inputs. Outputs: where any layer has an adapter, the
    * scaled scale x A^T of all of them side by side [T, sum of R], else nothing or an empty tensor; then y = x W^T + bias + scale (x A^T) B^T of each.
@@ -60,13 +65,23 @@ export interface OwnKernels {
   RopeRows: { inputs: "x" | "cos" | "sin"; attributes: "inverse"; outputs: [y: Tensor] };
   /** Of `fillDropoutMask` (backend/dropout-mask.ts), [rows, width]; the same numbers on every backend. */
   DropoutMask: { inputs: never; attributes: "rows" | "width" | keyof MaskNumbers; outputs: [mask: Tensor] };
-  /** One step of `adamwStep` (train/adamw.ts) on tensors of one size; all but the gradient are changed in place. */
-  AdamW: { inputs: "parameter" | "gradient" | "first" | "second"; attributes: keyof AdamWScalars; outputs: [] };
+  /**
+   * One step of `adamwStep` (train/adamw.ts) for every parameter. Inputs in order: parameter, gradient and both moments of each,
+   * of one size; all but the gradient are changed in place. Attributes: a number of each.
+   */
+  AdamW: { inputs: `${number}`; attributes: keyof AdamWScalars; outputs: [] };
   /**
    * target[to[i]] = source[from[i]] in place, for every i. Both are rows of source's last axis, of one dtype, and two tensors; from
    * and to [n] int32 are rows that exist, none twice in `to`.
    */
   CopyRows: { inputs: "source" | "target" | "from" | "to"; attributes: never; outputs: [] };
+  /**
+   * [rows, D]: row r is the sum of the rows of `values` [M, D] that r's list names. `lists` int32 [rows + 1 + ...]: where every
+   * list begins and, once more, where the last one ends, then the lists one behind the other.
+   */
+  SumRows: { inputs: "values" | "lists"; attributes: "rows"; outputs: [sums: Tensor] };
+  /** One-dimensional: numbers that add up to the sum of the squares of all tensors' numbers. */
+  SquareSums: { inputs: `${number}`; attributes: never; outputs: [sums: Tensor] };
 }
 
 export type OwnKernel = keyof OwnKernels;

@@ -6,7 +6,7 @@
 import { dispose, fill, keep, tensor, tensor1d, type Tensor } from "@tensorflow/tfjs-core";
 import { type AdamWArrays, type AdamWKernel, adamwKernel, type AdamWScalars } from "../backend/adamw-kernel.ts";
 import { borrowFloats, hasHostMemory, readFloats } from "../backend/host-memory.ts";
-import { hasOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
+import { offersOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
 import { invariant } from "../core/errors.ts";
 import type { ParamStore } from "../model/params.ts";
 
@@ -46,7 +46,7 @@ export interface AdamWUpdate {
  * them in this process's memory. Any other backend's numbers come here and go back.
  */
 export async function adamwUpdate(store: ParamStore, state: AdamWState, { gradients, gradientScale, learningRate, decays, options }: AdamWUpdate): Promise<void> {
-  for (const [name, gradient] of gradients) {
+  const updates = [...gradients].map(([name, gradient]): ParameterUpdate => {
     const parameter = store.get(name);
     invariant(gradient.size === parameter.size, () => `gradient of "${name}" has ${gradient.size} elements, the parameter ${parameter.size}`);
     const before = state.get(name) ?? { step: 0, first: zeroMoment(parameter.size), second: zeroMoment(parameter.size) };
@@ -59,11 +59,11 @@ export async function adamwUpdate(store: ParamStore, state: AdamWState, { gradie
       gradientScale,
       step: moments.step,
     };
-    const update = { name, gradient, moments, scalars };
-    if (hasHostMemory()) updateInMemory(store, update);
-    else if (hasOwnKernel("AdamW", parameter)) updateOnDevice(store, update);
-    else state.set(name, await updateByReading(store, update));
-  }
+    return { name, gradient, moments, scalars };
+  });
+  if (hasHostMemory()) for (const update of updates) updateInMemory(store, update);
+  else if (offersOwnKernel("AdamW")) updateOnDevice(store, updates);
+  else for (const update of updates) state.set(update.name, await updateByReading(store, update));
 }
 
 /** Frees the state's tensors and forgets them. */
@@ -92,8 +92,18 @@ function updateInMemory(store: ParamStore, { name, gradient, moments: { first, s
   store.update(name, (parameter) => stepFor(parameter.length)({ parameter, gradient: borrowFloats(gradient), first: borrowFloats(first), second: borrowFloats(second) }, scalars));
 }
 
-function updateOnDevice(store: ParamStore, { name, gradient, moments: { first, second }, scalars }: ParameterUpdate): void {
-  runOwnKernel("AdamW", { parameter: store.unshared(name), gradient, first, second }, { ...scalars });
+function updateOnDevice(store: ParamStore, updates: readonly ParameterUpdate[]): void {
+  const inputs = updates.flatMap(({ name, gradient, moments: { first, second } }) => [store.unshared(name), gradient, first, second]);
+  const each = (name: keyof AdamWScalars): number[] => updates.map(({ scalars }) => scalars[name]);
+  runOwnKernel("AdamW", inputs, {
+    beta1: each("beta1"),
+    beta2: each("beta2"),
+    epsilon: each("epsilon"),
+    weightDecay: each("weightDecay"),
+    learningRate: each("learningRate"),
+    gradientScale: each("gradientScale"),
+    step: each("step"),
+  });
 }
 
 async function updateByReading(store: ParamStore, { name, gradient, moments, scalars }: ParameterUpdate): Promise<Moments> {

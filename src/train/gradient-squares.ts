@@ -2,6 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { borrowFloats, readFloats } from "../backend/host-memory.ts";
+import { offersOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
 
 type Gradients = ReadonlyMap<string, Tensor>;
 
@@ -44,6 +45,7 @@ const JOINED = 1 << 22;
 
 /** On a device: one-dimensional tensors whose numbers add up to the sum of all squares. */
 export function partialSquares(gradients: Gradients): Tensor[] {
+  if (offersOwnKernel("SquareSums")) return runOwnKernel("SquareSums", [...gradients.values()]);
   return groupsOf([...gradients.values()]).map((group) =>
     tf.tidy(() => {
       const padding = (RUN - (sizeOf(group) % RUN)) % RUN;

@@ -49,9 +49,8 @@ export function trainSteps({ learningRates, params, media, kept = "intermediates
   };
 }
 
-/** A schedule whose every step is the first one of `schedule`. */
-export function sameStepAgain(schedule: StageSchedule): StageSchedule {
-  const steps = PATIENCE.warmups + PATIENCE.most;
+/** A schedule whose every step is the first one of `schedule`: as many as are measured at most. */
+export function sameStepAgain(schedule: StageSchedule, steps = PATIENCE.warmups + PATIENCE.most): StageSchedule {
   const [first] = schedule.epochs;
   invariant(first !== undefined, () => "a schedule without epochs");
   const { rows, ...rest } = first.rows;

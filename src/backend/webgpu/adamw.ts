@@ -1,45 +1,60 @@
-/** @file AdamW, in place, in the order of operations of `adamwStep` (train/adamw.ts). */
+/**
+ * @file AdamW, in place, in the order of operations of `adamwStep` (train/adamw.ts). What changes from step to step goes into one
+ * table: all else of a dispatch is as it was in the last step.
+ */
+import { invariant } from "../../core/errors.ts";
 import { dispatchElements, type ElementKernel } from "./elementwise.ts";
 import { forgetHostCopy } from "./in-place.ts";
 import type { WebGpuKernel } from "./kernels.ts";
-import { lanesOf, numberOf, sizeOf, tensorOf } from "./parts.ts";
+import { lanesOf, numbersOf, sizeOf } from "./parts.ts";
 
 export const adamw: WebGpuKernel = (call) => {
-  const [parameter, gradient, first, second] = [tensorOf(call, "parameter"), tensorOf(call, "gradient"), tensorOf(call, "first"), tensorOf(call, "second")];
-  const [beta1, beta2, learningRate, step] = [numberOf(call, "beta1"), numberOf(call, "beta2"), numberOf(call, "learningRate"), numberOf(call, "step")];
-  const size = sizeOf(parameter);
-  const lanes = lanesOf(size);
-  dispatchElements(call.backend, ADAMW, {
-    lanes,
-    parts: size / lanes,
-    buffers: { parameter, gradient, first, second },
-    // In doubles: 1 - beta ** step is all cancellation in the first steps.
-    uniforms: {
-      beta1,
-      beta2,
-      newShare1: 1 - beta1,
-      newShare2: 1 - beta2,
-      kept: 1 - learningRate * numberOf(call, "weightDecay"),
-      stepSize: learningRate / (1 - beta1 ** step),
-      secondScale: 1 / Math.sqrt(1 - beta2 ** step),
-      epsilon: numberOf(call, "epsilon"),
-      gradientScale: numberOf(call, "gradientScale"),
-    },
-  });
-  forgetHostCopy(call.backend, parameter.dataId, first.dataId, second.dataId);
+  const { backend } = call;
+  const list = Object.values(call.inputs);
+  const rows = tableRows(call);
+  invariant(list.length === 4 * rows.length, () => `AdamW of ${list.length} tensors and ${rows.length} rows of numbers`);
+  const table = backend.makeTensorInfo([rows.length, ROW], "float32", Float32Array.from(rows.flat()));
+  for (const index of rows.keys()) {
+    const [parameter, gradient, first, second] = list.slice(4 * index);
+    invariant(parameter !== undefined && gradient !== undefined && first !== undefined && second !== undefined, () => "AdamW of a part of a parameter");
+    const size = sizeOf(parameter);
+    const lanes = lanesOf(size);
+    dispatchElements(backend, ADAMW, { lanes, parts: size / lanes, buffers: { parameter, gradient, first, second, table }, uniforms: { start: ROW * index } });
+    forgetHostCopy(backend, parameter.dataId, first.dataId, second.dataId);
+  }
+  backend.disposeData(table.dataId);
   return [];
 };
 
-const ADAMW: ElementKernel<"beta1" | "beta2" | "newShare1" | "newShare2" | "kept" | "stepSize" | "secondScale" | "epsilon" | "gradientScale"> = {
+/** Numbers of a parameter in the table, in the order in which the shader reads them. */
+const ROW = 9;
+
+/** In doubles: 1 - beta ** step is all cancellation in the first steps. */
+function tableRows(call: Parameters<WebGpuKernel>[0]): number[][] {
+  const each = numbersOf(call, ["beta1", "beta2", "epsilon", "weightDecay", "learningRate", "gradientScale", "step"]);
+  return each.map(({ beta1, beta2, epsilon, weightDecay, learningRate, gradientScale, step }) => [
+    beta1,
+    1 - beta1,
+    beta2,
+    1 - beta2,
+    gradientScale,
+    1 - learningRate * weightDecay,
+    learningRate / (1 - beta1 ** step),
+    1 / Math.sqrt(1 - beta2 ** step),
+    epsilon,
+  ]);
+}
+
+const ADAMW: ElementKernel<"start"> = {
   name: "adamw",
-  reads: { gradient: "part" },
+  reads: { gradient: "part", table: "f32" },
   writes: { parameter: "part", first: "part", second: "part" },
-  uniforms: { beta1: "f32", beta2: "f32", newShare1: "f32", newShare2: "f32", kept: "f32", stepSize: "f32", secondScale: "f32", epsilon: "f32", gradientScale: "f32" },
+  uniforms: { start: "u32" },
   body: () => `
-  let g = gradient[i] * u.gradientScale;
-  let m = u.beta1 * first[i] + u.newShare1 * g;
-  let v = u.beta2 * second[i] + u.newShare2 * g * g;
+  let g = gradient[i] * table[u.start + 4u];
+  let m = table[u.start] * first[i] + table[u.start + 1u] * g;
+  let v = table[u.start + 2u] * second[i] + table[u.start + 3u] * g * g;
   first[i] = m;
   second[i] = v;
-  parameter[i] = parameter[i] * u.kept - (u.stepSize * m) / (sqrt(v) * u.secondScale + u.epsilon);`,
+  parameter[i] = parameter[i] * table[u.start + 5u] - (table[u.start + 6u] * m) / (sqrt(v) * table[u.start + 7u] + table[u.start + 8u]);`,
 };

@@ -5,7 +5,7 @@
  * @see Dao et al. 2022, FlashAttention, algorithms 1 and 4.
  */
 import { type AttentionCode, type AttentionParts, attentionParts, CHUNK, otherRows, ownRows, THREADS } from "./attention-parts.ts";
-import type { Program } from "./dispatch.ts";
+import { type Program, programNamed } from "./dispatch.ts";
 
 /** `chunks`: chunks of keys in a row. */
 const UNIFORMS = { heads: "u32", keyHeads: "u32", queries: "u32", keys: "u32", chunks: "u32", scale: "f32" } as const;
@@ -21,11 +21,15 @@ export function attentionBytes({ headDim, tile }: Pick<AttentionCode, "headDim" 
 
 /** query [B, S, N, H], key and value [B, L, K, H]: output [B, S, N, H] and logSum [B, S, N], the logarithm of the sum of every query's exponentials. */
 export function attentionProgram(code: AttentionCode): Program {
+  return programNamed(`attention/${keyOf(code)}`, (name) => attentionShader(name, code));
+}
+
+function attentionShader(name: string, code: AttentionCode): Program {
   const parts = attentionParts(code);
   const { rows, quads, columns, element, at, ownRow } = parts;
   const perQuery = (statement: (r: number) => string): string => rows.map(statement).join("\n    ");
   return {
-    name: `attention/${keyOf(code)}`,
+    name,
     reads: { query: element, key: element, value: element, ...treeOf(code) },
     writes: { result: element, logSum: "f32" },
     uniforms: UNIFORMS,
@@ -68,10 +72,14 @@ ${mainHead(parts)}
 
 /** Gradient of the query [B, S, N, H]; `sums` [B, S, N, 2]: `logSum`, and the sum of dy output. */
 export function queryGradientProgram(code: AttentionCode): Program {
+  return programNamed(`attention-query-gradient/${keyOf(code)}`, (name) => queryGradientShader(name, code));
+}
+
+function queryGradientShader(name: string, code: AttentionCode): Program {
   const parts = attentionParts(code);
   const { rows, quads, element, ownRow } = parts;
   return {
-    name: `attention-query-gradient/${keyOf(code)}`,
+    name,
     reads: { query: element, key: element, value: element, dy: element, sums: "vec2<f32>", ...treeOf(code) },
     writes: { result: element },
     uniforms: UNIFORMS,
@@ -96,10 +104,14 @@ ${mainHead(parts)}
 
 /** Gradients of keys and values for every query head by itself, [B, L, N, H] each. */
 export function keyGradientProgram(code: AttentionCode): Program {
+  return programNamed(`attention-key-gradient/${keyOf(code)}`, (name) => keyGradientShader(name, code));
+}
+
+function keyGradientShader(name: string, code: AttentionCode): Program {
   const parts = attentionParts(code);
   const { rows, quads, element, ownRow } = parts;
   return {
-    name: `attention-key-gradient/${keyOf(code)}`,
+    name,
     reads: { query: element, key: element, value: element, dy: element, sums: "vec2<f32>", ...treeOf(code) },
     writes: { dKey: element, dValue: element },
     uniforms: UNIFORMS,

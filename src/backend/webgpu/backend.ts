@@ -10,11 +10,12 @@ import { gpuMemory, type Memory } from "../gpu-memory.ts";
 import { isSoftware } from "./adapter.ts";
 import { createBuffers } from "./buffers.ts";
 import { openDevice, type OpenDevice } from "./device.ts";
-import { forgetBindGroups } from "./dispatch.ts";
 import type { Precision } from "../names.ts";
 import { forgetHostCopy } from "./in-place.ts";
 import { OWN_KERNELS, REPLACED_KERNELS, type WebGpuKernel } from "./kernels.ts";
 import { useMatrixUnits } from "./precision.ts";
+import { forgetBindGroups } from "./queue.ts";
+import { queueStockPrograms } from "./stock-programs.ts";
 
 export const WEBGPU = "webgpu";
 
@@ -47,6 +48,7 @@ function backendOn({ device, info }: OpenDevice, cardBytes = Infinity): WebGPUBa
   const backend = new WebGPUBackend(device, info);
   // The pool of tfjs's never frees a buffer; what it and ours have in common is all that the backend calls.
   backend.bufferManager = createBuffers(device, { onFreed: () => forgetBindGroups(device), most: POOL_SHARE * cardBytes }) as WebGPUBackend["bufferManager"];
+  queueStockPrograms(backend);
   return backend;
 }
 

@@ -1,7 +1,7 @@
 /** @file Kernels whose threads each compute one part of their results. */
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch, type Program, workgroupsFor } from "./dispatch.ts";
+import { dispatch, type Program, programNamed, workgroupsFor } from "./dispatch.ts";
 import { inLanes, type Lanes, type PartElement, partCode } from "./parts.ts";
 
 export interface ElementKernel<U extends string = string> {
@@ -26,12 +26,12 @@ export interface Elements<U extends string = string> {
 const THREADS = 256;
 
 export function dispatchElements<U extends string>(backend: WebGPUBackend, kernel: ElementKernel<U>, { lanes, parts, buffers, uniforms }: Elements<U>): void {
-  dispatch(backend, elementProgram(kernel, lanes), { buffers, uniforms: { parts, ...uniforms }, workgroups: workgroupsFor(Math.ceil(parts / THREADS)) });
+  dispatch(backend, programNamed(`${kernel.name}/${lanes}`, (name) => elementProgram(name, kernel, lanes)), { buffers, uniforms: { parts, ...uniforms }, workgroups: workgroupsFor(Math.ceil(parts / THREADS)) });
 }
 
-function elementProgram({ name, reads, writes, uniforms, body, functions = "" }: ElementKernel, lanes: Lanes): Program {
+function elementProgram(name: string, { reads, writes, uniforms, body, functions = "" }: ElementKernel, lanes: Lanes): Program {
   return {
-    name: `${name}/${lanes}`,
+    name,
     reads: inLanes(reads, lanes),
     writes: inLanes(writes, lanes),
     uniforms: { parts: "u32", ...uniforms },

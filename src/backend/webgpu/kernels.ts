@@ -4,6 +4,7 @@ import type { NamedAttrMap, TensorInfo } from "@tensorflow/tfjs-core";
 import type { OwnKernel } from "../own-kernels.ts";
 import { gelu, geluGrad, swiglu, swigluGrad } from "./activations.ts";
 import { adamw } from "./adamw.ts";
+import { columnSums, layerNormWeightGrad, rmsNormWeightGrad } from "./columnwise.ts";
 import { copyRows } from "./copy-rows.ts";
 import { dropoutMask } from "./dropout.ts";
 import { crossEntropy, crossEntropyGrad } from "./cross-entropy.ts";
@@ -13,6 +14,8 @@ import { columnsProduct, linear, linearDown, linearInputGrad } from "./linear.ts
 import { batchMatMul } from "./matmul.ts";
 import { layerNorm, layerNormGrad, rmsNorm, rmsNormGrad } from "./norms.ts";
 import { rope, ropeRows } from "./rope.ts";
+import { squareSums } from "./square-sums.ts";
+import { sumRows } from "./sum-rows.ts";
 
 export interface KernelCall {
   readonly backend: WebGPUBackend;
@@ -33,6 +36,7 @@ export const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, WebGpuKernel>>> = {
   TreeAttention: attention,
   TreeAttentionGrad: attentionGrad,
   AdamW: adamw,
+  ColumnSums: columnSums,
   CopyRows: copyRows,
   CrossEntropy: crossEntropy,
   CrossEntropyGrad: crossEntropyGrad,
@@ -41,10 +45,14 @@ export const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, WebGpuKernel>>> = {
   GeluGrad: geluGrad,
   LayerNorm: layerNorm,
   LayerNormGrad: layerNormGrad,
+  LayerNormWeightGrad: layerNormWeightGrad,
   RmsNorm: rmsNorm,
   RmsNormGrad: rmsNormGrad,
+  RmsNormWeightGrad: rmsNormWeightGrad,
   Rope: rope,
   RopeRows: ropeRows,
+  SquareSums: squareSums,
+  SumRows: sumRows,
   SwiGlu: swiglu,
   SwiGluGrad: swigluGrad,
   WidenHalves: widenHalves,

@@ -48,6 +48,16 @@ export function tensorOf({ inputs }: KernelCall, name: string): TensorInfo {
   return tensor;
 }
 
+/** Attributes that are lists of one length, as a record of numbers for each place. */
+export function numbersOf<const N extends string>({ attributes }: KernelCall, names: readonly N[]): Record<N, number>[] {
+  const lists = names.map((name) => {
+    const list = attributes[name];
+    invariant(Array.isArray(list), () => `a kernel was called without its numbers "${name}"`);
+    return list as number[];
+  });
+  return (lists[0] ?? []).map((_, i) => Object.fromEntries(names.map((name, j) => [name, lists[j]![i]!])) as Record<N, number>);
+}
+
 export function numberOf({ attributes }: KernelCall, name: string): number {
   const value = attributes[name];
   invariant(typeof value === "number", () => `a kernel was called without its number "${name}"`);

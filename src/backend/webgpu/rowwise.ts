@@ -1,7 +1,7 @@
 /** @file Kernels with a workgroup for every row, whose threads share what they found in the row's parts. */
 import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { dispatch, type Program, workgroupsFor } from "./dispatch.ts";
+import { dispatch, type Program, programNamed, workgroupsFor } from "./dispatch.ts";
 import { inLanes, type Lanes, lanesOf, type PartElement, partCode, sizeOf } from "./parts.ts";
 
 export interface RowKernel<U extends string = string> {
@@ -30,7 +30,8 @@ export function dispatchRows<U extends string>(backend: WebGPUBackend, kernel: R
   const lanes = lanesOf(width);
   const parts = width / lanes;
   const rows = sizeOf(like) / width;
-  const program = rowProgram(kernel, lanes, threadsFor(parts, backend.device.limits.maxComputeInvocationsPerWorkgroup));
+  const threads = threadsFor(parts, backend.device.limits.maxComputeInvocationsPerWorkgroup);
+  const program = programNamed(`${kernel.name}/${lanes}x${threads}`, (name) => rowProgram(name, kernel, { lanes, threads }));
   dispatch(backend, program, { buffers, uniforms: { rows, width: parts, ...uniforms }, workgroups: workgroupsFor(rows) });
 }
 
@@ -39,9 +40,9 @@ function threadsFor(parts: number, most: number): number {
   return Math.max(32, Math.min(2 ** Math.floor(Math.log2(Math.min(most, 1024))), 2 ** Math.ceil(Math.log2(parts / 4))));
 }
 
-function rowProgram({ name, reads, writes, uniforms, finding, body }: RowKernel, lanes: Lanes, threads: number): Program {
+function rowProgram(name: string, { reads, writes, uniforms, finding, body }: RowKernel, { lanes, threads }: { readonly lanes: Lanes; readonly threads: number }): Program {
   return {
-    name: `${name}/${lanes}x${threads}`,
+    name,
     reads: inLanes(reads, lanes),
     writes: inLanes(writes, lanes),
     uniforms: { rows: "u32", width: "u32", ...uniforms },
