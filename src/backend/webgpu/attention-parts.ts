@@ -101,6 +101,7 @@ fn load${target}_${name}(${target === "Own" ? "tile: u32, " : ""}first: u32, thr
     ${range(4).map(store).join("\n    ")}
   }
 }`;
+  const weightPlace = (other: string, v: number): string => swizzled(`(down + ${v * DOWN}u)`, other, groups);
   const loaded = (j: number, count: number): string => range(count).map((r) => `v${r}[${j}]`).join(", ");
 
   return {
@@ -108,15 +109,12 @@ fn load${target}_${name}(${target === "Own" ? "tile: u32, " : ""}first: u32, thr
     quads,
     element: isAligned ? "vec4<f32>" : "f32",
     declarations: (ownTiles, own, other, summed) => `
-var<workgroup> own: array<${type}, ${ownTiles * depth * groups}>;
-var<workgroup> other: array<vec${otherPerThread}<f32>, ${depth * LEFT}>;
-var<workgroup> weights: array<${type}, ${otherRows(tile) * groups}>;
-fn ownAt(tile: u32, h: u32, i: u32) -> u32 { return (tile * ${depth}u + h) * ${groups}u + (i ^ ((h >> 2u) & ${groups - 1}u)); }
-fn otherAt(h: u32, i: u32) -> u32 { return h * ${LEFT}u + (i ^ ((h >> 2u) & ${LEFT - 1}u)); }
-fn weightAt(row: u32, i: u32) -> u32 { return row * ${groups}u + (i ^ ((row / ${otherPerThread}u) & ${groups - 1}u)); }
+var<workgroup> own: array<array<${type}, ${groups}>, ${ownTiles * depth}>;
+var<workgroup> other: array<array<vec${otherPerThread}<f32>, ${LEFT}>, ${depth}>;
+var<workgroup> weights: array<array<${type}, ${groups}>, ${otherRows(tile)}>;
 ${[...new Set([...own, ...other, ...summed])].map(quadCode).join("\n")}
-${own.map((name) => loadCode(name, { target: "Own", group: width, count: groups, store: (j) => `own[ownAt(tile, quad * 4u + ${j}u, at)] = ${type}(${loaded(j, width)});` })).join("\n")}
-${other.map((name) => loadCode(name, { target: "Other", group: otherPerThread, count: LEFT, store: (j) => `other[otherAt(quad * 4u + ${j}u, at)] = vec${otherPerThread}<f32>(${loaded(j, otherPerThread)});` })).join("\n")}`,
+${own.map((name) => loadCode(name, { target: "Own", group: width, count: groups, store: (j) => `own[(tile % ${ownTiles}u) * ${depth}u + quad * 4u + ${j}u][${swizzled("at", "quad", groups)}] = ${type}(${loaded(j, width)});` })).join("\n")}
+${other.map((name) => loadCode(name, { target: "Other", group: otherPerThread, count: LEFT, store: (j) => `other[quad * 4u + ${j}u][${swizzled("at", "quad", LEFT)}] = vec${otherPerThread}<f32>(${loaded(j, otherPerThread)});` })).join("\n")}`,
     places: `let left = thread % ${LEFT}u;
   let down = thread / ${LEFT}u;
   let queryRow = group.z * u.queries * u.heads + group.y;
@@ -126,11 +124,10 @@ ${other.map((name) => loadCode(name, { target: "Other", group: otherPerThread, c
   let ownFirst = first + down * ${width}u;`,
     ownRow,
     scores: (name, ownTile) => `${each((r, c) => `var ${name}${r}_${c} = 0.0;`)}
-    for (var h = 0u; h < ${depth}u; h += 4u) {
-      // Four rows are swizzled alike: what is added to their addresses is known to the driver.
-      ${vectors.map((v) => `let ownStart${v} = ownAt(${ownTile}u, h, down + ${v * DOWN}u);`).join(" ")} let otherStart = otherAt(h, left);
+    for (var quad = 0u; quad < ${quadsOfRow}u; quad++) {
+      ${vectors.map((v) => `let ownPlace${v} = ${swizzled(`(down + ${v * DOWN}u)`, "quad", groups)};`).join(" ")} let otherPlace = ${swizzled("left", "quad", LEFT)};
       ${range(4)
-        .map((j) => `{ ${vectors.map((v) => `let x${v} = own[ownStart${v} + ${groups * j}u];`).join(" ")} let y = other[otherStart + ${LEFT * j}u]; ${each((r, c) => `${name}${r}_${c} = fma(${at("x", r)}, y.${"xyzw"[c]}, ${name}${r}_${c});`)} }`)
+        .map((j) => `{ ${vectors.map((v) => `let x${v} = own[quad * 4u + ${ownTile * depth + j}u][ownPlace${v}];`).join(" ")} let y = other[quad * 4u + ${j}u][otherPlace]; ${each((r, c) => `${name}${r}_${c} = fma(${at("x", r)}, y.${"xyzw"[c]}, ${name}${r}_${c});`)} }`)
         .join("\n      ")}
     }`,
     visible: (mode) => {
@@ -147,18 +144,20 @@ ${other.map((name) => loadCode(name, { target: "Other", group: otherPerThread, c
     },
     each,
     columns,
-    atLeft: (statement) => vectors.map((v) => statement(`weights[weightAt(left * ${otherPerThread}u, down + ${v * DOWN}u)]`, (value) => vector(v, value))).join(" "),
+    atLeft: (statement) => vectors.map((v) => statement(`weights[left * ${otherPerThread}u][${weightPlace("left", v)}]`, (value) => vector(v, value))).join(" "),
     overLeft: (name, start, combine) =>
-      `${vectors.map((v) => `var ${name}${v} = ${vector(v, start)};`).join(" ")} for (var i = 0u; i < ${LEFT}u; i++) { ${vectors.map((v) => `${name}${v} = ${combine(`${name}${v}`, `weights[weightAt(i * ${otherPerThread}u, down + ${v * DOWN}u)]`)};`).join(" ")} }`,
+      `${vectors.map((v) => `var ${name}${v} = ${vector(v, start)};`).join(" ")} for (var i = 0u; i < ${LEFT}u; i++) { ${vectors.map((v) => `${name}${v} = ${combine(`${name}${v}`, `weights[i * ${otherPerThread}u][${weightPlace("i", v)}]`)};`).join(" ")} }`,
     at,
-    storeWeights: (name) => columns.map((c) => vectors.map((v) => `weights[weightAt(left * ${otherPerThread}u + ${c}u, down + ${v * DOWN}u)] = ${vector(v, (r) => `${name}${r}_${c}`)};`).join(" ")).join(" "),
+    storeWeights: (name) => columns.map((c) => vectors.map((v) => `weights[left * ${otherPerThread}u + ${c}u][${weightPlace("left", v)}] = ${vector(v, (r) => `${name}${r}_${c}`)};`).join(" ")).join(" "),
     // Weights behind the last row are zero; the last row is read again.
-    accumulate: ({ sum, of, base, limit }) => `for (var i = 0u; i < min(${otherRows(tile)}u, ${limit} - tileStart); i += ${otherPerThread}u) {
-      ${vectors.map((v) => `let weightStart${v} = weightAt(i, down + ${v * DOWN}u);`).join(" ")}
+    accumulate: ({ sum, of, base, limit }) => `for (var i = 0u; i < ${LEFT}u; i++) {
+      let firstOther = tileStart + i * ${otherPerThread}u;
+      if (firstOther >= ${limit}) { break; }
+      ${vectors.map((v) => `let weightPlace${v} = ${weightPlace("i", v)};`).join(" ")}
       ${columns
         .map(
           (j) =>
-            `{ ${vectors.map((v) => `let w${v} = weights[weightStart${v} + ${groups * j}u];`).join(" ")} let start = ${base} + min(tileStart + i + ${j}u, ${limit} - 1u) * ${headsOf(of)} * ${headDim}u; ${quads.map((q) => guarded(q, `let v = quad_${of}(start, left + ${16 * q}u); ${rows.map((r) => `${sum}${r}_${q} = fma(vec4<f32>(${at("w", r)}), v, ${sum}${r}_${q});`).join(" ")}`)).join(" ")} }`,
+            `{ ${vectors.map((v) => `let w${v} = weights[i * ${otherPerThread}u + ${j}u][weightPlace${v}];`).join(" ")} let start = ${base} + min(firstOther + ${j}u, ${limit} - 1u) * ${headsOf(of)} * ${headDim}u; ${quads.map((q) => guarded(q, `let v = quad_${of}(start, left + ${16 * q}u); ${rows.map((r) => `${sum}${r}_${q} = fma(vec4<f32>(${at("w", r)}), v, ${sum}${r}_${q});`).join(" ")}`)).join(" ")} }`,
         )
         .join("\n      ")}
     }`,
@@ -170,6 +169,15 @@ ${other.map((name) => loadCode(name, { target: "Other", group: otherPerThread, c
           : `let v = ${value}; for (var i = 0u; i < 4u; i++) { let h = (left + ${16 * quad}u) * 4u + i; if (h < ${headDim}u) { ${target}[${base} + (${row}) * u.heads * ${headDim}u + h] = v[i]; } }`,
       ),
   };
+}
+
+/**
+ * A vector's place among the `count` of its row, which four rows, or those of one thread, have in common: neighbours would else
+ * meet in one memory bank. The remainder changes nothing: by it Dawn sees that the place is inside the array, and need not
+ * check every access.
+ */
+function swizzled(place: string, row: string, count: number): string {
+  return `((${place} ^ (${row} & ${count - 1}u)) % ${count}u)`;
 }
 
 /** Heads of a position, whose rows lie one behind the other. */

@@ -7,7 +7,7 @@ import { type ProductSpec, threadsOf, type TileShape } from "./matmul-program.ts
 import { range } from "./range.ts";
 
 export function productCode(spec: ProductSpec, tile: TileShape): string {
-  const { rows, columns, depth, slices } = tile;
+  const { rows, columns, depth, perThread, slices } = tile;
   const { own, addend } = matricesOf(spec);
   const threads = threadsOf(tile);
   const perSlice = threads / slices;
@@ -16,12 +16,10 @@ export function productCode(spec: ProductSpec, tile: TileShape): string {
   const end = addend === undefined ? "u.depth" : "firstEnd + u.addendDepth";
   const eachRound = (statement: (next: string, block: string) => string): string => rounds.map((r) => statement(`next${r}`, `thread + ${r * threads}u`)).join(" ");
   return `
-var<workgroup> leftPart: array<vec4<f32>, ${(2 * depth * rows) / 4}>;
-var<workgroup> rightPart: array<vec4<f32>, ${(2 * depth * columns) / 4}>;
+var<workgroup> leftPart: array<array<vec4<f32>, ${rows / 4}>, ${2 * depth}>;
+var<workgroup> rightPart: array<array<vec4<f32>, ${columns / 4}>, ${2 * depth}>;
 ${slices === 1 ? "" : `var<workgroup> sums: array<vec4<f32>, ${(slices * rows * columns) / 4}>;`}
 struct Block { v0: vec4<f32>, v1: vec4<f32>, v2: vec4<f32>, v3: vec4<f32> }
-fn leftAt(part: u32, k: u32, quad: u32) -> u32 { return (part * ${depth}u + k) * ${rows / 4}u + ${swizzled("quad", "k", rows)}; }
-fn rightAt(part: u32, k: u32, quad: u32) -> u32 { return (part * ${depth}u + k) * ${columns / 4}u + ${swizzled("quad", "k", columns)}; }
 ${pairCode("own", own, tile)}
 ${addend === undefined ? "" : pairCode("addend", addend, tile)}
 
@@ -38,8 +36,10 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
     ${eachRound((next) => `var ${next}: Block;`)}
     if (k < ${end}) { ${eachRound((next, block) => byPair(addend, (pair, from) => `${next} = fetch_${pair}(${block}, origin, ${from}, group.z);`))} }
     if (k > 0u) {
-      for (var i = ${slices === 1 ? "0u" : "slice * 4u"}; i < ${depth}u; i += ${4 * slices}u) {
-        let x = leftAt(1u - part, i, row); let y = rightAt(1u - part, i, column);
+      for (var i = 0u; i < ${depth / 4 / slices}u; i++) {
+        let four = ${slices === 1 ? "i" : `i * ${slices}u + slice`};
+        let line = ((1u - part) % 2u) * ${depth}u + four * 4u;
+        let x = ${swizzled("row", "four", rows)} % ${rows / perThread}u; let y = ${swizzled("column", "four", columns)} % ${columns / perThread}u;
         ${range(4).map((j) => multiplyCode(tile, j)).join("\n        ")}
       }
     }
@@ -68,7 +68,7 @@ function byPair(addend: unknown, statement: (pair: "own" | "addend", from: strin
 function pairCode(pair: string, [left, right]: readonly [Matrix, Matrix], { rows, columns, depth }: TileShape): string {
   const leftBlocks = (rows * depth) / 16;
   const blocks = leftBlocks + (columns * depth) / 16;
-  const store = (side: string): string => range(4).map((i) => `${side}Part[${side}At(part, inner * 4u + ${i}u, outer)] = block.v${i};`).join(" ");
+  const store = (side: string, width: number): string => `let line = (part % 2u) * ${depth}u + (inner % ${depth / 4}u) * 4u; let at = ${swizzled("outer", "inner", width)} % ${width / 4}u; ${range(4).map((i) => `${side}Part[line + ${i}u][at] = block.v${i};`).join(" ")}`;
   return `
 ${fetchCode(left)}
 ${fetchCode(right)}
@@ -79,8 +79,8 @@ fn fetch_${pair}(index: u32, origin: vec2<u32>, k: u32, batch: u32) -> Block {
   return block_${right.name}(origin.x + outer * 4u, k + inner * 4u, ${right.start});
 }
 fn store_${pair}(index: u32, part: u32, block: Block) {
-  if (index < ${leftBlocks}u) { ${blockPosition("index", left, rows, depth)} ${store("left")} }
-  else if (index < ${blocks}u) { let other = index - ${leftBlocks}u; ${blockPosition("other", right, columns, depth)} ${store("right")} }
+  if (index < ${leftBlocks}u) { ${blockPosition("index", left, rows, depth)} ${store("left", rows)} }
+  else if (index < ${blocks}u) { let other = index - ${leftBlocks}u; ${blockPosition("other", right, columns, depth)} ${store("right", columns)} }
 }`;
 }
 
@@ -100,19 +100,20 @@ function fetchCode(matrix: Matrix): string {
 fn block_${name}(outer: u32, depth: u32, start: u32) -> Block { ${fetched} return Block(${operand.isDepthFirst ? "q0, q1, q2, q3" : turned.join(", ")}); }`;
 }
 
-/** A quad's place in a row of a part: neighbours along K would else meet in one memory bank. */
-function swizzled(quad: string, k: string, width: number): string {
+/**
+ * A quad's place in a row of a part, by fours of K: neighbours along K would else meet in one memory bank. What it is divided
+ * by for a remainder, here and in other indices, is more than it can be: so Dawn sees that it stays inside the array, and need
+ * not check it at every access.
+ */
+function swizzled(quad: string, four: string, width: number): string {
   const mask = width >= 32 ? 3 : width >= 16 ? 1 : 0;
-  return mask === 0 ? quad : `(${quad} ^ (((${k} >> 2u) & ${mask}u) << 1u))`;
+  return mask === 0 ? quad : `(${quad} ^ ((${four} & ${mask}u) << 1u))`;
 }
 
-/**
- * One step along K, the j-th of four. Their quads are swizzled alike, so two addresses serve all: what is added to them
- * here is known to the driver.
- */
+/** One step along K, the j-th of four. Their quads are swizzled alike, so two places serve all. */
 function multiplyCode({ rows, columns, perThread }: TileShape, j: number): string {
   const quads = range(perThread / 4);
-  const loads = quads.map((q) => `let x${q} = leftPart[x + ${(j * rows) / 4 + (q * rows) / 8}u]; let y${q} = rightPart[y + ${(j * columns) / 4 + (q * columns) / 8}u];`);
+  const loads = quads.map((q) => `let x${q} = leftPart[line + ${j}u][x + ${(q * rows) / perThread}u]; let y${q} = rightPart[line + ${j}u][y + ${(q * columns) / perThread}u];`);
   const sums = range(perThread).map((r) => quads.map((q) => `sum${r}_${q} = fma(vec4<f32>(x${Math.floor(r / 4)}.${"xyzw"[r % 4]}), y${q}, sum${r}_${q});`).join(" "));
   return `{ ${loads.join(" ")} ${sums.join(" ")} }`;
 }
@@ -133,7 +134,7 @@ function writeSlices({ rows, columns, slices }: TileShape): string {
   workgroupBarrier();
   if (thread < ${quads}u) {
     var total = vec4<f32>();
-    for (var i = 0u; i < ${slices}u; i++) { total += sums[i * ${quads}u + thread]; }
+    for (var i = 0u; i < ${slices}u; i++) { total += sums[i * ${quads}u + thread % ${quads}u]; }
     write(vec3<u32>(origin.x + (thread % ${columns / 4}u) * 4u, origin.y + thread / ${columns / 4}u, group.z), total);
   }`;
 }
