@@ -39,7 +39,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
       for (var i = 0u; i < ${depth / 4 / slices}u; i++) {
         let four = ${slices === 1 ? "i" : `i * ${slices}u + slice`};
         let line = ((1u - part) % 2u) * ${depth}u + four * 4u;
-        let x = ${swizzled("row", "four", rows)} % ${rows / perThread}u; let y = ${swizzled("column", "four", columns)} % ${columns / perThread}u;
+        let x = ${swizzled("row", "four", rows / perThread)} % ${rows / perThread}u; let y = ${swizzled("column", "four", columns / perThread)} % ${columns / perThread}u;
         ${range(4).map((j) => multiplyCode(tile, j)).join("\n        ")}
       }
     }
@@ -53,9 +53,9 @@ ${epilogueCode(spec)}`;
 }
 
 /** Which block of the tile a thread computes. 32 neighbours take 4 x 8 blocks where they can: fewest numbers to read for all of them. */
-function placeCode({ rows, columns, perThread }: TileShape, perSlice: number): string {
+function placeCode({ rows, columns, perThread, slices }: TileShape, perSlice: number): string {
   const [across, down] = [columns / perThread, rows / perThread];
-  if (across % 8 !== 0 || down % 4 !== 0) return `let column = (thread % ${perSlice}u) % ${across}u; let row = (thread % ${perSlice}u) / ${across}u;`;
+  if (slices > 1 || across % 8 !== 0 || down % 4 !== 0) return `let column = (thread % ${perSlice}u) % ${across}u; let row = (thread % ${perSlice}u) / ${across}u;`;
   return `let column = ((thread / 32u) % ${across / 8}u) * 8u + thread % 8u; let row = ((thread / 32u) / ${across / 8}u) * 4u + (thread % 32u) / 8u;`;
 }
 
@@ -65,10 +65,10 @@ function byPair(addend: unknown, statement: (pair: "own" | "addend", from: strin
 }
 
 /** Fetching and storing the 4 x 4 blocks of a pair of matrices: first those of the left one's part, then of the right one's. */
-function pairCode(pair: string, [left, right]: readonly [Matrix, Matrix], { rows, columns, depth }: TileShape): string {
+function pairCode(pair: string, [left, right]: readonly [Matrix, Matrix], { rows, columns, depth, perThread }: TileShape): string {
   const leftBlocks = (rows * depth) / 16;
   const blocks = leftBlocks + (columns * depth) / 16;
-  const store = (side: string, width: number): string => `let line = (part % 2u) * ${depth}u + (inner % ${depth / 4}u) * 4u; let at = ${swizzled("outer", "inner", width)} % ${width / 4}u; ${range(4).map((i) => `${side}Part[line + ${i}u][at] = block.v${i};`).join(" ")}`;
+  const store = (side: string, width: number): string => `let line = (part % 2u) * ${depth}u + (inner % ${depth / 4}u) * 4u; let at = ${swizzled("outer", "inner", width / perThread)} % ${width / 4}u; ${range(4).map((i) => `${side}Part[line + ${i}u][at] = block.v${i};`).join(" ")}`;
   return `
 ${fetchCode(left)}
 ${fetchCode(right)}
@@ -101,12 +101,12 @@ fn block_${name}(outer: u32, depth: u32, start: u32) -> Block { ${fetched} retur
 }
 
 /**
- * A quad's place in a row of a part, by fours of K: neighbours along K would else meet in one memory bank. What it is divided
- * by for a remainder, here and in other indices, is more than it can be: so Dawn sees that it stays inside the array, and need
+ * A quad's place in a row of a part, by fours of K: neighbours along K would else meet in one memory bank. It stays among the
+ * `count` first quads of the threads' blocks, or the second. What it is divided by for a remainder, here and in other indices, is more than it can be: so Dawn sees that it stays inside the array, and need
  * not check it at every access.
  */
-function swizzled(quad: string, four: string, width: number): string {
-  const mask = width >= 32 ? 3 : width >= 16 ? 1 : 0;
+function swizzled(quad: string, four: string, count: number): string {
+  const mask = count >= 8 ? 3 : count >= 4 ? 1 : 0;
   return mask === 0 ? quad : `(${quad} ^ ((${four} & ${mask}u) << 1u))`;
 }
 

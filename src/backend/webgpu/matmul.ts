@@ -4,7 +4,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
 import { freshTensor, prepare, type Prepared, queueProgram } from "./dispatch.ts";
 import type { WebGpuKernel } from "./kernels.ts";
-import { type Operand, productProgram, type ProductSpec } from "./matmul-program.ts";
+import { type Operand, productProgram, type ProductSpec, type TileShape } from "./matmul-program.ts";
 import { type MatrixUnitMode, matrixUnitProgram, MATRIX_UNIT_TILE } from "./matrix-unit-program.ts";
 import { matrixUnitMode } from "./precision.ts";
 import { groupsOf, tileFor } from "./tiles.ts";
@@ -37,10 +37,12 @@ export interface Product extends Factors {
   readonly bias?: TensorInfo | undefined;
   /** Where the result goes instead of a new tensor. */
   readonly into?: { readonly tensor: TensorInfo; readonly adds: boolean; readonly columns?: Columns } | undefined;
+  /** Instead of the one for its size: for benchmarks. */
+  readonly tile?: TileShape | undefined;
 }
 
 /** scale (a b + addend) + bias as [..., M, N]. */
-export function multiply(backend: WebGPUBackend, { addend, bias, scale, into, ...factors }: Product): TensorInfo {
+export function multiply(backend: WebGPUBackend, { addend, bias, scale, into, tile, ...factors }: Product): TensorInfo {
   const { a, b } = factors;
   const [left, right] = sidesOf(factors);
   const more = addend && sidesOf(addend);
@@ -50,7 +52,7 @@ export function multiply(backend: WebGPUBackend, { addend, bias, scale, into, ..
   const [resultStride, resultStart] = [result.shape.at(-1) ?? 1, into?.columns?.start ?? 0];
   invariant(left.depth === right.depth && left.depth > 0 && [1, batch].includes(batches[0]) && [1, batch].includes(batches[1]), () => `product of [${a.shape.join()}] and [${b.shape.join()}], transposed: ${factors.transposeA}, ${factors.transposeB}`);
   invariant(more === undefined || (more[0].outer === left.outer && more[1].outer === right.outer && more[0].depth === more[1].depth), () => "an addend of another shape");
-  const plan: Plan = { left, right, more, batches, resultStride, resultStart, hasBias: bias !== undefined, hasScale: scale !== undefined, accumulates: into?.adds === true };
+  const plan: Plan = { left, right, more, batches, resultStride, resultStart, hasBias: bias !== undefined, hasScale: scale !== undefined, accumulates: into?.adds === true, tile };
   const tensors = [a, b, addend?.a, addend?.b, bias, scale, result].filter((tensor) => tensor !== undefined);
   queueProgram(backend, preparedFor(backend, plan), tensors);
   return result;
@@ -64,6 +66,7 @@ interface Plan extends Pick<ProductSpec, "hasBias" | "hasScale" | "accumulates">
   readonly batches: readonly [number, number];
   readonly resultStride: number;
   readonly resultStart: number;
+  readonly tile: TileShape | undefined;
 }
 
 const preparedByDevice = new WeakMap<GPUDevice, Map<string, Prepared>>();
@@ -74,9 +77,9 @@ const MAX_PLANS = 8192;
 function preparedFor(backend: WebGPUBackend, plan: Plan): Prepared {
   const all = preparedByDevice.get(backend.device) ?? new Map<string, Prepared>();
   preparedByDevice.set(backend.device, all);
-  const { left, right, more, batches, resultStride, resultStart, hasBias, hasScale, accumulates } = plan;
+  const { left, right, more, batches, resultStride, resultStart, hasBias, hasScale, accumulates, tile } = plan;
   const mode = matrixUnitMode(backend);
-  const key = `${keyOf(left)} ${keyOf(right)} ${more === undefined ? "" : `${keyOf(more[0])} ${keyOf(more[1])}`} ${batches[0]} ${batches[1]} ${resultStride} ${resultStart} ${hasBias} ${hasScale} ${accumulates} ${mode}`;
+  const key = `${keyOf(left)} ${keyOf(right)} ${more === undefined ? "" : `${keyOf(more[0])} ${keyOf(more[1])}`} ${batches[0]} ${batches[1]} ${resultStride} ${resultStart} ${hasBias} ${hasScale} ${accumulates} ${mode}${tile === undefined ? "" : ` ${Object.values(tile).join("x")}`}`;
   const known = all.get(key);
   if (known !== undefined) return known;
   const prepared = preparedAnew(backend, plan, mode);
@@ -89,7 +92,7 @@ function keyOf({ operand: { isDepthFirst, isHalf }, outer, depth, stride, start 
   return `${outer} ${depth} ${stride} ${start} ${isDepthFirst} ${isHalf}`;
 }
 
-function preparedAnew(backend: WebGPUBackend, { left, right, more, batches, resultStride, resultStart, ...flags }: Plan, mode: MatrixUnitMode | undefined): Prepared {
+function preparedAnew(backend: WebGPUBackend, { left, right, more, batches, resultStride, resultStart, tile, ...flags }: Plan, mode: MatrixUnitMode | undefined): Prepared {
   const size = { rows: left.outer, columns: right.outer, depth: left.depth };
   const spec: ProductSpec = {
     ...flags,
@@ -112,9 +115,9 @@ function preparedAnew(backend: WebGPUBackend, { left, right, more, batches, resu
   };
   const result = { ...size, batch: Math.max(...batches) };
   const isLarge = Math.min(size.rows, size.columns, size.depth) >= LEAST_FOR_MATRIX_UNITS;
-  if (mode !== undefined && isLarge) return prepare(backend, matrixUnitProgram(spec, mode), uniforms, groupsOf(MATRIX_UNIT_TILE, result));
-  const tile = tileFor(backend.device.limits, result);
-  return prepare(backend, productProgram(spec, tile), uniforms, groupsOf(tile, result));
+  if (mode !== undefined && isLarge && tile === undefined) return prepare(backend, matrixUnitProgram(spec, mode), uniforms, groupsOf(MATRIX_UNIT_TILE, result));
+  const shape = tile ?? tileFor(backend.device.limits, result);
+  return prepare(backend, productProgram(spec, shape), uniforms, groupsOf(shape, result));
 }
 
 /** tfjs's kernel. */

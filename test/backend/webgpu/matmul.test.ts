@@ -69,6 +69,26 @@ describeOnGpu("matrix products on a GPU", () => {
     await expectProduct(given);
   });
 
+  /** [rows, columns, depth, perThread, slices]; shapes that no size takes by itself. */
+  test.each([
+    [32, 64, 16, 8, 1],
+    [64, 128, 16, 8, 1],
+    [128, 64, 8, 8, 1],
+    [32, 32, 32, 4, 1],
+    [16, 32, 32, 4, 4],
+    [32, 16, 32, 4, 8],
+  ] as const)("a tile of another shape gives the same product: %i x %i x %i, blocks of %i, %i slices", async (rows, columns, depth, perThread, slices) => {
+    const [m, k, n] = [70, 45, 131];
+    for (const transposeB of [true, false]) {
+      const [a, b] = [random("a", [m, k]), random("b", transposeB ? [n, k] : [k, n])];
+      const [left, right] = await numbersOf(a, b);
+
+      const result = await run({ a, b, transposeA: false, transposeB, tile: { rows, columns, depth, perThread, slices } });
+
+      expect(relativeDifference(result, reference(left!, right!, { m, k, n, transposeB }))).toBeLessThan(TOLERANCE);
+    }
+  });
+
   test("a scale, a bias, columns of the result and what they hold already: odd and aligned", async () => {
     for (const [m, k, n, start, width] of [[36, 20, 40, 8, 56], [37, 21, 33, 5, 47]] as const) {
       const [a, b, bias, before] = [random("a", [m, k]), random("b", [n, k]), random("bias", [n]), random("before", [m, width])];
