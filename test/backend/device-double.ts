@@ -118,8 +118,12 @@ type InPlace = (device: DeviceDouble, inputs: Readonly<Record<string, TensorInfo
 
 const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, InPlace>>> = {
   AdamW: (device, inputs, attributes) => {
-    const numbers = (name: string): Float32Array => device.floats(inputs[name]!.dataId) as Float32Array;
-    adamwStep({ parameter: numbers("parameter"), gradient: numbers("gradient"), first: numbers("first"), second: numbers("second") }, attributes as AdamWScalars);
+    const numbers = Object.values(inputs).map(({ dataId }) => device.floats(dataId) as Float32Array);
+    const each = Object.entries(attributes as Record<keyof AdamWScalars, readonly number[]>);
+    for (let i = 0; i < numbers.length / 4; i++) {
+      const [parameter, gradient, first, second] = numbers.slice(4 * i);
+      adamwStep({ parameter: parameter!, gradient: gradient!, first: first!, second: second! }, Object.fromEntries(each.map(([name, list]) => [name, list[i]])) as unknown as AdamWScalars);
+    }
     return [];
   },
   CopyRows: (device, { source, target, from, to }) => {
