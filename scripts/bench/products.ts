@@ -7,8 +7,8 @@ import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { Command } from "commander";
 import { selectBackend } from "../../src/backend/select.ts";
 import { type Factors, multiply } from "../../src/backend/webgpu/matmul.ts";
-import { threadsOf, type TileShape, workgroupBytes } from "../../src/backend/webgpu/matmul-program.ts";
-import { tileFor } from "../../src/backend/webgpu/tiles.ts";
+import { tileName, type TileShape } from "../../src/backend/webgpu/matmul-program.ts";
+import { fits, tileFor } from "../../src/backend/webgpu/tiles.ts";
 import { type Column, renderTable } from "../../src/cli/render/table.ts";
 import { invariant } from "../../src/core/errors.ts";
 import { idleDevice } from "./backend.ts";
@@ -16,36 +16,36 @@ import { INTERNVL2_1B } from "./cases/internvl2-1b.ts";
 import { noise } from "./cases/cheap-weights.ts";
 import { median } from "./measure.ts";
 
-/** Without slices a thread's block is a part of the tile; with them the threads share the depth. */
-const WHOLE: readonly TileShape[] = [
-  [128, 128, 16, 8],
-  [128, 128, 8, 8],
-  [128, 256, 8, 8],
-  [256, 128, 8, 8],
-  [64, 128, 16, 8],
-  [128, 64, 16, 8],
-  [64, 128, 32, 8],
-  [64, 256, 16, 8],
-  [64, 64, 16, 8],
-  [64, 64, 32, 8],
-  [32, 128, 16, 8],
-  [32, 64, 16, 8],
-  [64, 64, 16, 4],
-  [64, 64, 32, 4],
-  [32, 64, 16, 4],
-  [64, 32, 16, 4],
-  [32, 32, 16, 4],
-  [32, 32, 32, 4],
-].map(([rows = 0, columns = 0, depth = 0, perThread]) => ({ rows, columns, depth, perThread: perThread === 8 ? 8 : 4, slices: 1 }));
-const SLICED: readonly TileShape[] = [
-  [16, 16, 64, 16],
-  [16, 16, 32, 8],
-  [16, 16, 128, 16],
-  [16, 32, 64, 8],
-  [32, 16, 64, 8],
-  [16, 64, 32, 4],
-  [64, 16, 32, 4],
-].map(([rows = 0, columns = 0, depth = 0, slices = 1]) => ({ rows, columns, depth, perThread: 4, slices }));
+/** Rows, columns, depth, a thread's block, slices: with more than one of them threads share the depth. */
+const TILES: readonly TileShape[] = (
+  [
+    [128, 128, 16, 8, 1],
+    [128, 128, 8, 8, 1],
+    [128, 256, 8, 8, 1],
+    [256, 128, 8, 8, 1],
+    [64, 128, 16, 8, 1],
+    [128, 64, 16, 8, 1],
+    [64, 128, 32, 8, 1],
+    [64, 256, 16, 8, 1],
+    [64, 64, 16, 8, 1],
+    [64, 64, 32, 8, 1],
+    [32, 128, 16, 8, 1],
+    [32, 64, 16, 8, 1],
+    [64, 64, 16, 4, 1],
+    [64, 64, 32, 4, 1],
+    [32, 64, 16, 4, 1],
+    [64, 32, 16, 4, 1],
+    [32, 32, 16, 4, 1],
+    [32, 32, 32, 4, 1],
+    [16, 16, 64, 4, 16],
+    [16, 16, 32, 4, 8],
+    [16, 16, 128, 4, 16],
+    [16, 32, 64, 4, 8],
+    [32, 16, 64, 4, 8],
+    [16, 64, 32, 4, 4],
+    [64, 16, 32, 4, 4],
+  ] as const
+).map(([rows, columns, depth, perThread, slices]) => ({ rows, columns, depth, perThread, slices }));
 
 interface Shape {
   readonly what: string;
@@ -67,7 +67,7 @@ const gpu = currentBackend();
 invariant(gpu instanceof WebGPUBackend, () => "bench:products times webgpu alone");
 const { limits } = gpu.device;
 
-const columns: readonly Column[] = [{ title: "product" }, { title: "M x K x N" }, { title: "tiles: rows x columns x depth / block [/ slices], GFLOP/s" }];
+const columns: readonly Column[] = [{ title: "product" }, { title: "M x K x N" }, { title: "tiles: rows x columns x depth / block / slices, GFLOP/s" }];
 const lines: string[][] = [];
 for (const shape of shapesOf(tokens)) {
   lines.push(await timed(shape));
@@ -99,20 +99,12 @@ async function timed({ what, a, b, transposeA = false, transposeB = false }: Sha
   const [left, right] = [random(a), random(b)];
   const [m, depth] = transposeA ? [a[1], a[0]] : a;
   const n = transposeB ? b[0] : b[1];
-  const usual = nameOf(tileFor(limits, { rows: m, columns: n, depth, batch: 1 }));
+  const usual = tileName(tileFor(limits, { rows: m, columns: n, depth, batch: 1 }));
   const rates: { readonly name: string; readonly rate: number }[] = [];
-  for (const tile of [...WHOLE, ...SLICED].filter(fits)) rates.push({ name: nameOf(tile), rate: (2 * m * depth * n) / (await milliseconds({ a: left, b: right, transposeA, transposeB }, tile)) / 1e6 });
+  for (const tile of TILES.filter((candidate) => fits(limits, candidate))) rates.push({ name: tileName(tile), rate: (2 * m * depth * n) / (await milliseconds({ a: left, b: right, transposeA, transposeB }, tile)) / 1e6 });
   dispose([left, right]);
   const sorted = rates.sort((one, other) => other.rate - one.rate);
   return [what, `${m} x ${depth} x ${n}`, sorted.map(({ name, rate }) => `${name === usual ? "*" : ""}${name} ${rate.toPrecision(3)}`).join(", ")];
-}
-
-function fits(tile: TileShape): boolean {
-  return workgroupBytes(tile) <= limits.maxComputeWorkgroupStorageSize && threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup;
-}
-
-function nameOf({ rows, columns: across, depth, perThread, slices }: TileShape): string {
-  return `${rows}x${across}x${depth}/${perThread}${slices === 1 ? "" : `/${slices}`}`;
 }
 
 function random(shape: readonly [number, number]): Tensor {

@@ -1,5 +1,6 @@
 /** @file The optimizer's formula on all cores, where the backend has it. `train/adamw.ts` holds the reference. */
 import { backend } from "@tensorflow/tfjs-core";
+import { invariant } from "../core/errors.ts";
 import { OrtBackend } from "./onnxruntime/backend.ts";
 import { adamw } from "./onnxruntime/fused-adamw.ts";
 
@@ -21,6 +22,21 @@ export interface AdamWScalars {
   readonly gradientScale: number;
   /** 1 in the first update. */
   readonly step: number;
+}
+
+const SCALARS = ["beta1", "beta2", "epsilon", "weightDecay", "learningRate", "gradientScale", "step"] as const satisfies readonly (keyof AdamWScalars)[];
+
+/** The attributes of our kernel `AdamW`: each number of all parameters. */
+export type ScalarLists = Readonly<Record<keyof AdamWScalars, number[]>>;
+
+export function scalarLists(scalars: readonly AdamWScalars[]): ScalarLists {
+  return Object.fromEntries(SCALARS.map((name) => [name, scalars.map((numbers) => numbers[name])])) as ScalarLists;
+}
+
+/** Of each parameter again. */
+export function scalarsOf(lists: ScalarLists): AdamWScalars[] {
+  for (const name of SCALARS) invariant(Array.isArray(lists[name]) && lists[name].length === lists.step.length, () => `AdamW without its numbers "${name}"`);
+  return lists.step.map((_, i) => Object.fromEntries(SCALARS.map((name) => [name, lists[name][i]])) as unknown as AdamWScalars);
 }
 
 export type AdamWKernel = (arrays: AdamWArrays, scalars: AdamWScalars) => void;

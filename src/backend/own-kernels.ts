@@ -23,7 +23,7 @@ export interface OwnKernels {
   /** Over the last axis; `inverse` [..., 1] is 1 / sqrt(mean(x^2) + eps). The gradient is x's. */
   RmsNorm: { inputs: "x" | "weight"; attributes: "eps"; outputs: [y: Tensor, inverse: Tensor] };
   RmsNormGrad: { inputs: "dy" | "x" | "weight" | "inverse"; attributes: never; outputs: [dx: Tensor] };
-  /** The weight's gradient [D]; composed from tfjs's ops where a backend lacks it, as are the next two. */
+  /** The weight's gradient [D]; like LayerNorm's and ColumnSums composed from tfjs's ops where a backend lacks it. */
   RmsNormWeightGrad: { inputs: "dy" | "x" | "inverse"; attributes: never; outputs: [dWeight: Tensor] };
   /** Over the last axis; `mean` and `inverse` = 1 / sqrt(variance + eps) are [..., 1]. The gradient is x's. */
   LayerNorm: { inputs: "x" | "weight" | "bias"; attributes: "eps"; outputs: [y: Tensor, mean: Tensor, inverse: Tensor] };

@@ -4,7 +4,7 @@
  * @see Loshchilov & Hutter 2019, algorithm 2.
  */
 import { dispose, fill, keep, tensor, tensor1d, type Tensor } from "@tensorflow/tfjs-core";
-import { type AdamWArrays, type AdamWKernel, adamwKernel, type AdamWScalars } from "../backend/adamw-kernel.ts";
+import { type AdamWArrays, type AdamWKernel, adamwKernel, type AdamWScalars, scalarLists } from "../backend/adamw-kernel.ts";
 import { borrowFloats, hasHostMemory, readFloats } from "../backend/host-memory.ts";
 import { offersOwnKernel, runOwnKernel } from "../backend/own-kernels.ts";
 import { invariant } from "../core/errors.ts";
@@ -94,16 +94,7 @@ function updateInMemory(store: ParamStore, { name, gradient, moments: { first, s
 
 function updateOnDevice(store: ParamStore, updates: readonly ParameterUpdate[]): void {
   const inputs = updates.flatMap(({ name, gradient, moments: { first, second } }) => [store.unshared(name), gradient, first, second]);
-  const each = (name: keyof AdamWScalars): number[] => updates.map(({ scalars }) => scalars[name]);
-  runOwnKernel("AdamW", inputs, {
-    beta1: each("beta1"),
-    beta2: each("beta2"),
-    epsilon: each("epsilon"),
-    weightDecay: each("weightDecay"),
-    learningRate: each("learningRate"),
-    gradientScale: each("gradientScale"),
-    step: each("step"),
-  });
+  runOwnKernel("AdamW", inputs, scalarLists(updates.map(({ scalars }) => scalars)));
 }
 
 async function updateByReading(store: ParamStore, { name, gradient, moments, scalars }: ParameterUpdate): Promise<Moments> {

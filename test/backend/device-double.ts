@@ -6,7 +6,7 @@ import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import { type backend_util, type DataId, type DataType, getKernelsForBackend, KernelBackend, registerBackend, registerKernel, setBackend, tensor, type TensorInfo, unregisterKernel } from "@tensorflow/tfjs-core";
 import { expect } from "vitest";
 import { type Device, registerDevice } from "../../src/backend/devices.ts";
-import type { AdamWScalars } from "../../src/backend/adamw-kernel.ts";
+import { type ScalarLists, scalarsOf } from "../../src/backend/adamw-kernel.ts";
 import type { OwnKernel } from "../../src/backend/own-kernels.ts";
 import type { ParamStore } from "../../src/model/params.ts";
 import { adamwStep } from "../../src/train/adamw.ts";
@@ -119,10 +119,9 @@ type InPlace = (device: DeviceDouble, inputs: Readonly<Record<string, TensorInfo
 const OWN_KERNELS: Readonly<Partial<Record<OwnKernel, InPlace>>> = {
   AdamW: (device, inputs, attributes) => {
     const numbers = Object.values(inputs).map(({ dataId }) => device.floats(dataId) as Float32Array);
-    const each = Object.entries(attributes as Record<keyof AdamWScalars, readonly number[]>);
-    for (let i = 0; i < numbers.length / 4; i++) {
+    for (const [i, scalars] of scalarsOf(attributes as ScalarLists).entries()) {
       const [parameter, gradient, first, second] = numbers.slice(4 * i);
-      adamwStep({ parameter: parameter!, gradient: gradient!, first: first!, second: second! }, Object.fromEntries(each.map(([name, list]) => [name, list[i]])) as unknown as AdamWScalars);
+      adamwStep({ parameter: parameter!, gradient: gradient!, first: first!, second: second! }, scalars);
     }
     return [];
   },

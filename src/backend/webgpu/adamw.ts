@@ -3,15 +3,16 @@
  * table: all else of a dispatch is as it was in the last step.
  */
 import { invariant } from "../../core/errors.ts";
+import { type AdamWScalars, type ScalarLists, scalarsOf } from "../adamw-kernel.ts";
 import { dispatchElements, type ElementKernel } from "./elementwise.ts";
 import { forgetHostCopy } from "./in-place.ts";
 import type { WebGpuKernel } from "./kernels.ts";
-import { lanesOf, numbersOf, sizeOf } from "./parts.ts";
+import { lanesOf, sizeOf } from "./parts.ts";
 
 export const adamw: WebGpuKernel = (call) => {
   const { backend } = call;
   const list = Object.values(call.inputs);
-  const rows = tableRows(call);
+  const rows = scalarsOf(call.attributes as unknown as ScalarLists).map(tableRow);
   invariant(list.length === 4 * rows.length, () => `AdamW of ${list.length} tensors and ${rows.length} rows of numbers`);
   const table = backend.makeTensorInfo([rows.length, ROW], "float32", Float32Array.from(rows.flat()));
   for (const index of rows.keys()) {
@@ -30,19 +31,8 @@ export const adamw: WebGpuKernel = (call) => {
 const ROW = 9;
 
 /** In doubles: 1 - beta ** step is all cancellation in the first steps. */
-function tableRows(call: Parameters<WebGpuKernel>[0]): number[][] {
-  const each = numbersOf(call, ["beta1", "beta2", "epsilon", "weightDecay", "learningRate", "gradientScale", "step"]);
-  return each.map(({ beta1, beta2, epsilon, weightDecay, learningRate, gradientScale, step }) => [
-    beta1,
-    1 - beta1,
-    beta2,
-    1 - beta2,
-    gradientScale,
-    1 - learningRate * weightDecay,
-    learningRate / (1 - beta1 ** step),
-    1 / Math.sqrt(1 - beta2 ** step),
-    epsilon,
-  ]);
+function tableRow({ beta1, beta2, epsilon, weightDecay, learningRate, gradientScale, step }: AdamWScalars): number[] {
+  return [beta1, 1 - beta1, beta2, 1 - beta2, gradientScale, 1 - learningRate * weightDecay, learningRate / (1 - beta1 ** step), 1 / Math.sqrt(1 - beta2 ** step), epsilon];
 }
 
 const ADAMW: ElementKernel<"start"> = {

@@ -6,7 +6,7 @@ import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { dispatch, freshTensor, type Program, programNamed, workgroupsFor } from "./dispatch.ts";
 import type { WebGpuKernel } from "./kernels.ts";
-import { inLanes, type Lanes, lanesOf, type PartElement, partCode, sizeOf, tensorOf } from "./parts.ts";
+import { addByHalves, inLanes, type Lanes, lanesOf, type PartElement, partCode, sizeOf, tensorOf } from "./parts.ts";
 
 /** [..., D] as [D]. */
 export const columnSums: WebGpuKernel = (call) => [sumsOf(call.backend, COLUMN_SUMS, { x: tensorOf(call, "x") })];
@@ -63,11 +63,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
     for (var row = thread / ${PARTS}u; row < u.rows; row += ${SLICES}u) { let at = row * u.width + column; sum += ${term}; }
   }
   found[thread] = sum;
-  workgroupBarrier();
-  for (var others = ${(PARTS * SLICES) / 2}u; others >= ${PARTS}u; others >>= 1u) {
-    if (thread < others) { found[thread] += found[thread + others]; }
-    workgroupBarrier();
-  }
+  ${addByHalves(PARTS * SLICES, PARTS)}
   if (thread < ${PARTS}u && column < u.width) { sums[column] = found[thread]; }
 }`,
   };

@@ -60,8 +60,7 @@ const UNIFORMS = {
 const ADDEND_UNIFORMS = { addendDepth: "u32", addendLeftStride: "u32", addendLeftStart: "u32", addendRightStride: "u32" } as const;
 
 export function productProgram(spec: ProductSpec, tile: TileShape): Program {
-  const { rows, columns, depth, perThread, slices } = tile;
-  return { name: `product/${rows}x${columns}x${depth}/${perThread}/${slices}/${flagsOf(spec)}`, ...productInterface(spec), code: () => productCode(spec, tile) };
+  return { name: `product/${tileName(tile)}/${flagsOf(spec)}`, ...productInterface(spec), code: () => productCode(spec, tile) };
 }
 
 /** Buffers `a` to `d`, `bias`, `scale` and `result`, and uniforms. */
@@ -83,6 +82,11 @@ export function productInterface({ left, right, addend, isResultAligned, hasBias
 export function flagsOf({ left, right, addend, isResultAligned, hasBias, hasScale, accumulates }: ProductSpec): string {
   const operands = [left, right, ...(addend === undefined ? [] : [addend.left, addend.right])].flatMap(({ isDepthFirst, isAligned, isHalf }) => [isDepthFirst, isAligned, isHalf]);
   return [isResultAligned, hasBias, hasScale, accumulates, ...operands].map(Number).join("");
+}
+
+/** rows x columns x depth / block / slices. */
+export function tileName({ rows, columns, depth, perThread, slices }: TileShape): string {
+  return `${rows}x${columns}x${depth}/${perThread}/${slices}`;
 }
 
 export function threadsOf({ rows, columns, perThread, slices }: TileShape): number {

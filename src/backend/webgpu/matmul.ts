@@ -4,7 +4,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { invariant } from "../../core/errors.ts";
 import { freshTensor, prepare, type Prepared, queueProgram } from "./dispatch.ts";
 import type { WebGpuKernel } from "./kernels.ts";
-import { type Operand, productProgram, type ProductSpec, type TileShape } from "./matmul-program.ts";
+import { type Operand, productProgram, type ProductSpec, tileName, type TileShape } from "./matmul-program.ts";
 import { type MatrixUnitMode, matrixUnitProgram, MATRIX_UNIT_TILE } from "./matrix-unit-program.ts";
 import { matrixUnitMode } from "./precision.ts";
 import { groupsOf, tileFor } from "./tiles.ts";
@@ -79,7 +79,7 @@ function preparedFor(backend: WebGPUBackend, plan: Plan): Prepared {
   preparedByDevice.set(backend.device, all);
   const { left, right, more, batches, resultStride, resultStart, hasBias, hasScale, accumulates, tile } = plan;
   const mode = matrixUnitMode(backend);
-  const key = `${keyOf(left)} ${keyOf(right)} ${more === undefined ? "" : `${keyOf(more[0])} ${keyOf(more[1])}`} ${batches[0]} ${batches[1]} ${resultStride} ${resultStart} ${hasBias} ${hasScale} ${accumulates} ${mode}${tile === undefined ? "" : ` ${Object.values(tile).join("x")}`}`;
+  const key = `${keyOf(left)} ${keyOf(right)} ${more === undefined ? "" : `${keyOf(more[0])} ${keyOf(more[1])}`} ${batches[0]} ${batches[1]} ${resultStride} ${resultStart} ${hasBias} ${hasScale} ${accumulates} ${mode}${tile === undefined ? "" : ` ${tileName(tile)}`}`;
   const known = all.get(key);
   if (known !== undefined) return known;
   const prepared = preparedAnew(backend, plan, mode);

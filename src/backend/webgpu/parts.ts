@@ -38,6 +38,15 @@ fn total(part: Part) -> f32 { return (part.x + part.y) + (part.z + part.w); }
 fn largest(part: Part) -> f32 { return max(max(part.x, part.y), max(part.z, part.w)); }`;
 }
 
+/** Adds up the first `count` of `found`, a sum for each thread, by halves until `left` are left. */
+export function addByHalves(count: number, left: number): string {
+  return `workgroupBarrier();
+  for (var others = ${count / 2}u; others >= ${left}u; others >>= 1u) {
+    if (thread < others) { found[thread] += found[thread + others]; }
+    workgroupBarrier();
+  }`;
+}
+
 export function sizeOf({ shape }: TensorInfo): number {
   return shape.reduce((product, size) => product * size, 1);
 }
@@ -46,16 +55,6 @@ export function tensorOf({ inputs }: KernelCall, name: string): TensorInfo {
   const tensor = inputs[name];
   invariant(tensor !== undefined, () => `a kernel was called without its input "${name}"`);
   return tensor;
-}
-
-/** Attributes that are lists of one length, as a record of numbers for each place. */
-export function numbersOf<const N extends string>({ attributes }: KernelCall, names: readonly N[]): Record<N, number>[] {
-  const lists = names.map((name) => {
-    const list = attributes[name];
-    invariant(Array.isArray(list), () => `a kernel was called without its numbers "${name}"`);
-    return list as number[];
-  });
-  return (lists[0] ?? []).map((_, i) => Object.fromEntries(names.map((name, j) => [name, lists[j]![i]!])) as Record<N, number>);
 }
 
 export function numberOf({ attributes }: KernelCall, name: string): number {

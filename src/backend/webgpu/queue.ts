@@ -53,8 +53,10 @@ export function queuePipeline(backend: WebGPUBackend, pipeline: Pipeline, { tens
   });
   const group = bindGroupOf(backend, pipeline, uniforms === undefined ? buffers : [...buffers, uniforms]);
   record(backend, pipeline.name, (pass) => {
-    if (lastSet?.pass !== pass || lastSet.pipeline !== pipeline) pass.setPipeline(pipeline.pipeline);
-    lastSet = { pass, pipeline };
+    if (lastSet?.pass !== pass || lastSet.pipeline !== pipeline) {
+      pass.setPipeline(pipeline.pipeline);
+      lastSet = { pass, pipeline };
+    }
     pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(...workgroups);
   });

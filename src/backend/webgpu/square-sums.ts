@@ -2,8 +2,8 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { dispatch, freshTensor, type Program } from "./dispatch.ts";
 import type { WebGpuKernel } from "./kernels.ts";
+import { addByHalves, sizeOf } from "./parts.ts";
 import { range } from "./range.ts";
-import { sizeOf } from "./parts.ts";
 
 export const squareSums: WebGpuKernel = ({ backend, inputs }) => {
   const rounds = roundsOf(Object.values(inputs));
@@ -61,11 +61,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
       .join("\n    ")}
   }
   found[thread] = sum;
-  workgroupBarrier();
-  for (var others = ${THREADS / 2}u; others > 0u; others >>= 1u) {
-    if (thread < others) { found[thread] += found[thread + others]; }
-    workgroupBarrier();
-  }
+  ${addByHalves(THREADS, 1)}
   if (thread == 0u) { sums[u.start + group.y * count.x + group.x] = found[0]; }
 }`,
 };

@@ -25,15 +25,21 @@ const DEEP = 4096;
 /** Workgroups that keep a large GPU busy. */
 const ENOUGH = 96;
 
-export function tileFor(limits: Pick<GPUSupportedLimits, "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">, size: ResultSize): TileShape {
-  const fits = (tile: TileShape): boolean => workgroupBytes(tile) <= limits.maxComputeWorkgroupStorageSize && threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup;
-  const fitting = TILES.filter(fits);
+type WorkgroupLimits = Pick<GPUSupportedLimits, "maxComputeWorkgroupStorageSize" | "maxComputeInvocationsPerWorkgroup">;
+
+export function tileFor(limits: WorkgroupLimits, size: ResultSize): TileShape {
+  const fitting = TILES.filter((tile) => fits(limits, tile));
   const smallest = fitting.at(-1);
   const isDeep = smallest !== undefined && size.depth >= DEEP && countOf(smallest, size) < ENOUGH;
-  if ((Math.min(size.rows, size.columns) <= THIN.rows || isDeep) && fits(THIN)) return THIN;
+  if ((Math.min(size.rows, size.columns) <= THIN.rows || isDeep) && fits(limits, THIN)) return THIN;
   const chosen = fitting.find((tile) => countOf(tile, size) >= ENOUGH) ?? smallest;
   invariant(chosen !== undefined, () => "the device has too little workgroup memory for a product");
   return chosen;
+}
+
+/** Whether a device has the workgroup memory and the threads for it. */
+export function fits(limits: WorkgroupLimits, tile: TileShape): boolean {
+  return workgroupBytes(tile) <= limits.maxComputeWorkgroupStorageSize && threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup;
 }
 
 function countOf(tile: TileShape, size: ResultSize): number {

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { expect, test } from "vitest";
-import type { AdamWScalars } from "../../../src/backend/adamw-kernel.ts";
+import { type AdamWScalars, scalarLists } from "../../../src/backend/adamw-kernel.ts";
 import { runOwnKernel } from "../../../src/backend/own-kernels.ts";
 import { adamwStep } from "../../../src/train/adamw.ts";
 import { describeOnGpu, normals, relativeDifference } from "./software-gpu.ts";
@@ -23,7 +23,7 @@ describeOnGpu("AdamW on a GPU", () => {
       const gradients = parameters.map(({ size }, i) => normals(`gradient ${step} ${i}`, size));
       for (const [i, { arrays }] of parameters.entries()) adamwStep({ ...arrays, gradient: gradients[i]! }, scalars[i]!);
       const given = parameters.map(({ shape }, i) => tf.tensor(gradients[i]!, shape));
-      expect(runOwnKernel("AdamW", parameters.flatMap(({ tensors: { parameter, first, second } }, i) => [parameter, given[i]!, first, second]), lists(scalars))).toEqual([]);
+      expect(runOwnKernel("AdamW", parameters.flatMap(({ tensors: { parameter, first, second } }, i) => [parameter, given[i]!, first, second]), scalarLists(scalars))).toEqual([]);
       tf.dispose(given);
       // Read in between: what tfjs keeps of it must not be the answer after the next step.
       for (const { tensors } of parameters) await tensors.parameter.data();
@@ -35,13 +35,8 @@ describeOnGpu("AdamW on a GPU", () => {
 
   test("the first step of a parameter has the size of the learning rate, however small the gradient's scale", async () => {
     const [parameter, gradient, first, second]: [Tensor, Tensor, Tensor, Tensor] = [tf.tensor1d([1, 1, 1]), tf.tensor1d([1e-3, -1e3, 0]), tf.zeros([3]), tf.zeros([3])];
-    runOwnKernel("AdamW", [parameter, gradient, first, second], lists([{ ...OPTIONS, weightDecay: 0, gradientScale: 1, step: 1 }]));
+    runOwnKernel("AdamW", [parameter, gradient, first, second], scalarLists([{ ...OPTIONS, weightDecay: 0, gradientScale: 1, step: 1 }]));
 
     expect(relativeDifference(await parameter.data(), [0.99, 1.01, 1])).toBeLessThan(3e-7);
   });
 });
-
-function lists(scalars: readonly AdamWScalars[]): Record<keyof AdamWScalars, number[]> {
-  const each = (name: keyof AdamWScalars): number[] => scalars.map((numbers) => numbers[name]);
-  return { beta1: each("beta1"), beta2: each("beta2"), epsilon: each("epsilon"), weightDecay: each("weightDecay"), learningRate: each("learningRate"), gradientScale: each("gradientScale"), step: each("step") };
-}
